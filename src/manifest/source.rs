@@ -1,0 +1,191 @@
+//! Where a manifest's words stand, and what is found wrong with them.
+//!
+//! Rules name a field by its [`FieldPath`], spelled as the API server spells it;
+//! the reader alone knows positions and turns a path into a [`Span`].
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A half-open range of bytes in one source, with the line and column of its start.
+///
+/// Lines and columns count from 1; columns count characters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Span {
+    pub start: usize,
+    pub end: usize,
+    pub line: u32,
+    pub column: u32,
+}
+
+/// One step down into an object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Step {
+    /// A field of a struct: `.name`.
+    Field(Cow<'static, str>),
+    /// An item of a list: `[0]`.
+    Index(usize),
+    /// An entry of a map, by its key: `[key]`.
+    Key(String),
+}
+
+/// The path of a field from the root of its object, owned.
+///
+/// Prints as Kubernetes' `field.Path` does: `spec.containers[0].name`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct FieldPath(pub Vec<Step>);
+
+impl fmt::Display for FieldPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, step) in self.0.iter().enumerate() {
+            match step {
+                Step::Field(name) if position == 0 => write!(f, "{name}")?,
+                Step::Field(name) => write!(f, ".{name}")?,
+                Step::Index(index) => write!(f, "[{index}]")?,
+                Step::Key(key) => write!(f, "[{key}]")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A path under construction while a rule walks down an object; costs nothing until a finding needs it.
+#[derive(Debug, Clone, Copy)]
+pub struct At<'a> {
+    parent: Option<&'a At<'a>>,
+    step: Option<StepRef<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum StepRef<'a> {
+    Field(&'static str),
+    Index(usize),
+    Key(&'a str),
+}
+
+impl<'a> At<'a> {
+    /// The object itself.
+    pub const ROOT: At<'static> = At {
+        parent: None,
+        step: None,
+    };
+
+    /// Steps into a field of a struct.
+    #[must_use]
+    pub fn field(&'a self, name: &'static str) -> At<'a> {
+        self.then(StepRef::Field(name))
+    }
+
+    /// Steps into an item of a list.
+    #[must_use]
+    pub fn index(&'a self, index: usize) -> At<'a> {
+        self.then(StepRef::Index(index))
+    }
+
+    /// Steps into an entry of a map.
+    #[must_use]
+    pub fn key(&'a self, key: &'a str) -> At<'a> {
+        self.then(StepRef::Key(key))
+    }
+
+    fn then(&'a self, step: StepRef<'a>) -> At<'a> {
+        At {
+            parent: Some(self),
+            step: Some(step),
+        }
+    }
+
+    /// Returns the whole path, owned.
+    #[must_use]
+    pub fn to_path(&self) -> FieldPath {
+        let mut path = self.parent.map_or_else(FieldPath::default, At::to_path);
+        if let Some(step) = self.step {
+            path.0.push(match step {
+                StepRef::Field(name) => Step::Field(Cow::Borrowed(name)),
+                StepRef::Index(index) => Step::Index(index),
+                StepRef::Key(key) => Step::Key(key.to_owned()),
+            });
+        }
+        path
+    }
+}
+
+/// What kind of fault a finding is, in the API server's words (`field.ErrorType`) where it has one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum FindingType {
+    Required,
+    Invalid,
+    Duplicate,
+    Forbidden,
+    NotSupported,
+    NotFound,
+    TooLong,
+    TooMany,
+    TypeInvalid,
+    /// The text is not YAML or JSON.
+    Syntax,
+    /// A value of another type than the schema's.
+    Decode,
+    /// A field that the kind does not have.
+    UnknownField,
+    /// A mapping key that stands twice.
+    DuplicateField,
+    /// A kind or API version that is not known or not served.
+    UnknownKind,
+    /// Something that works, with a word of caution.
+    Warning,
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// One thing found wrong in a document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    pub severity: Severity,
+    pub kind: FindingType,
+    pub path: FieldPath,
+    /// What is wrong, in the API server's words: no path, no final period.
+    pub message: String,
+    /// What to do about it, where that is not plain from the message.
+    pub help: Option<String>,
+}
+
+/// The findings of one document, in the order the rules met them.
+#[derive(Debug, Default)]
+pub struct Findings(pub Vec<Finding>);
+
+impl Findings {
+    /// Records an error of `kind` at `at`.
+    pub fn error(&mut self, kind: FindingType, at: &At<'_>, message: impl Into<String>) {
+        self.0.push(Finding {
+            severity: Severity::Error,
+            kind,
+            path: at.to_path(),
+            message: message.into(),
+            help: None,
+        });
+    }
+
+    /// Records a warning at `at`.
+    pub fn warning(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.0.push(Finding {
+            severity: Severity::Warning,
+            kind: FindingType::Warning,
+            path: at.to_path(),
+            message: message.into(),
+            help: None,
+        });
+    }
+
+    /// Tells whether any finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        self.0
+            .iter()
+            .any(|finding| finding.severity == Severity::Error)
+    }
+}

@@ -1,0 +1,1 @@
+//! What a pod is: pure types, each fact held once.
