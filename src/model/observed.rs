@@ -1,0 +1,208 @@
+//! What is recorded: pods, their containers, who owns what, and all of it together as the planner sees it.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::container::ContainerSpec;
+use super::pod::PodSpec;
+use super::state::{Backoff, ContainerState, ExitStatus, PodState, Wanted};
+use super::volume::NamedVolumeSpec;
+use crate::names::{
+    ApplicationName, ContainerId, ContainerName, ImageId, NetworkName, ObjectName, PodId, PodName,
+    VolumeName,
+};
+
+/// A pod as it is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodRecord {
+    pub id: PodId,
+    pub application: ApplicationName,
+    pub created: Timestamp,
+    /// The id of the infra container: namespaces and a cgroup, no process of its own.
+    pub infra: ContainerId,
+    /// The addresses claimed for the pod, in the order of its networks.
+    pub addresses: Vec<AssignedAddress>,
+    pub spec: PodSpec,
+}
+
+/// An address that a pod holds on a network.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AssignedAddress {
+    pub network: NetworkName,
+    pub address: IpAddr,
+    pub prefix: u8,
+    pub gateway: IpAddr,
+}
+
+/// A container as it is recorded; what it is stands in its pod's spec.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ContainerRecord {
+    pub id: ContainerId,
+    pub pod: PodId,
+    pub name: ContainerName,
+    /// The image the name in the spec stood for when the pod was made.
+    pub image: ImageId,
+    pub created: Timestamp,
+    pub wanted: Wanted,
+    pub state: ContainerState,
+    /// How often the restart policy started it again.
+    pub restarts: u32,
+    pub backoff: Backoff,
+    /// When it was last started.
+    pub started: Option<Timestamp>,
+    /// How the run before the present one ended.
+    pub last_end: Option<LastEnd>,
+    /// Its last words (`terminationMessagePath`).
+    pub message: Option<String>,
+    /// Whether its readiness probe, if any, succeeded.
+    pub ready: bool,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LastEnd {
+    pub status: ExitStatus,
+    pub at: Timestamp,
+}
+
+impl ContainerRecord {
+    /// Returns the record of a container that was never started.
+    #[must_use]
+    pub fn new(
+        id: ContainerId,
+        pod: PodId,
+        spec: &ContainerSpec,
+        image: ImageId,
+        created: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            pod,
+            name: spec.name.clone(),
+            image,
+            created,
+            wanted: Wanted::Stopped,
+            state: ContainerState::Created,
+            restarts: 0,
+            backoff: Backoff::default(),
+            started: None,
+            last_end: None,
+            message: None,
+            ready: false,
+        }
+    }
+
+    /// Returns how the last finished run ended.
+    #[must_use]
+    pub fn exit(&self) -> Option<&ExitStatus> {
+        match &self.state {
+            ContainerState::Exited { status, .. } => Some(status),
+            _ => self.last_end.as_ref().map(|end| &end.status),
+        }
+    }
+}
+
+/// A pod with the containers it has, in the order of its spec.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ObservedPod {
+    pub record: PodRecord,
+    pub containers: Vec<ContainerRecord>,
+}
+
+impl ObservedPod {
+    /// Returns what the pod is doing: init containers that ran do not count.
+    #[must_use]
+    pub fn state(&self) -> PodState {
+        PodState::of(
+            self.containers
+                .iter()
+                .filter(|container| {
+                    self.record
+                        .spec
+                        .containers
+                        .iter()
+                        .any(|spec| spec.name == container.name)
+                        || container.state.is_running()
+                })
+                .map(|container| &container.state),
+        )
+    }
+
+    /// Returns what a container is.
+    #[must_use]
+    pub fn spec_of(&self, container: &ContainerRecord) -> Option<&ContainerSpec> {
+        self.record.spec.container(&container.name)
+    }
+}
+
+/// A named volume as it is recorded.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct VolumeRecord {
+    pub application: Option<ApplicationName>,
+    pub created: Timestamp,
+    pub spec: NamedVolumeSpec,
+}
+
+/// A ConfigMap, whole, or a Secret without its values.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObjectRecord {
+    pub name: ObjectName,
+    pub application: Option<ApplicationName>,
+    pub created: Timestamp,
+    pub immutable: bool,
+    pub content: ObjectContent,
+}
+
+/// What an object holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum ObjectContent {
+    ConfigMap(ConfigData),
+    /// The values rest in a file of their own, named by this id; here are only the keys.
+    Secret {
+        id: String,
+        keys: Vec<String>,
+        kind: String,
+    },
+}
+
+/// The keys and values of a ConfigMap.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ConfigData {
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub text: BTreeMap<String, String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub binary: BTreeMap<String, Vec<u8>>,
+}
+
+/// Everything recorded, at one moment: what the planner sees.
+#[derive(Debug, Clone, Default)]
+pub struct Observed {
+    pub pods: Vec<ObservedPod>,
+    pub volumes: Vec<VolumeRecord>,
+    pub objects: Vec<ObjectRecord>,
+}
+
+impl Observed {
+    /// Returns the pod of this name.
+    #[must_use]
+    pub fn pod(&self, name: &PodName) -> Option<&ObservedPod> {
+        self.pods.iter().find(|pod| &pod.record.spec.name == name)
+    }
+
+    /// Returns the volume of this name.
+    #[must_use]
+    pub fn volume(&self, name: &VolumeName) -> Option<&VolumeRecord> {
+        self.volumes.iter().find(|volume| &volume.spec.name == name)
+    }
+}

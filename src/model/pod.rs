@@ -1,0 +1,188 @@
+//! Everything about one pod.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::container::{ContainerSpec, Role, SeccompProfile};
+use super::infra::{InfraSpec, PidNamespace};
+use super::network::{NetworkSpec, PublishedPort};
+use super::quantity::Seconds;
+use super::volume::VolumeSpec;
+use crate::names::{ContainerName, Hostname, ObjectName, PodId, PodName, VolumeName};
+
+/// Labels or annotations.
+pub type Labels = BTreeMap<String, String>;
+
+/// Everything about one pod: an infra container and what comes on top of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PodSpec {
+    pub name: PodName,
+    /// The namespace the manifest names; here it is only a word the pod may ask for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace: Option<ObjectName>,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub annotations: Labels,
+    pub infra: InfraSpec,
+    /// In the order they start; sidecars are among them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub init_containers: Vec<ContainerSpec>,
+    pub containers: Vec<ContainerSpec>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volumes: BTreeMap<VolumeName, VolumeSpec>,
+    pub restart_policy: RestartPolicy,
+    pub termination_grace: Seconds,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub active_deadline: Option<Seconds>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub service_account: Option<ObjectName>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub image_pull_secrets: Vec<ObjectName>,
+    pub naming: ContainerNaming,
+}
+
+/// When a container that ended is started again (`restartPolicy`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum RestartPolicy {
+    #[default]
+    Always,
+    OnFailure,
+    Never,
+}
+
+/// How containers are called outside of their pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum ContainerNaming {
+    /// `POD-CONTAINER`.
+    #[default]
+    PodPrefix,
+    /// As in the manifest (`--no-pod-prefix`).
+    Bare,
+}
+
+impl PodSpec {
+    /// Returns all containers but the infra container, in the order they start.
+    pub fn all_containers(&self) -> impl Iterator<Item = &ContainerSpec> {
+        self.init_containers.iter().chain(&self.containers)
+    }
+
+    /// Returns the container of this name.
+    #[must_use]
+    pub fn container(&self, name: &ContainerName) -> Option<&ContainerSpec> {
+        self.all_containers()
+            .find(|container| &container.name == name)
+    }
+
+    /// Returns the name that a container has outside of the pod.
+    #[must_use]
+    pub fn full_name(&self, container: &ContainerName) -> String {
+        match self.naming {
+            ContainerNaming::PodPrefix => format!("{}-{container}", self.name),
+            ContainerNaming::Bare => container.to_string(),
+        }
+    }
+
+    /// Returns the name of the infra container.
+    #[must_use]
+    pub fn infra_name(&self, id: &PodId) -> String {
+        match &self.infra.name {
+            Some(name) => name.to_string(),
+            None => format!("{}-infra", id.short()),
+        }
+    }
+
+    /// Returns the host name the containers see; none means the host's own.
+    ///
+    /// A pod in the host's network namespace has the host's name, as the kubelet has it.
+    #[must_use]
+    pub fn hostname(&self) -> Option<Hostname> {
+        if self.infra.network == NetworkSpec::Host {
+            return None;
+        }
+        self.infra.hostname.clone().or_else(|| {
+            let label: String = self.name.as_str().chars().take(63).collect();
+            Hostname::parse(label.trim_end_matches(['-', '.', '_'])).ok()
+        })
+    }
+
+    /// Returns the ports the host publishes: those of all containers, if the pod is on a bridge.
+    pub fn published_ports(&self) -> impl Iterator<Item = PublishedPort> {
+        let on_bridge = matches!(self.infra.network, NetworkSpec::Bridge { .. });
+        self.all_containers()
+            .filter(move |_| on_bridge)
+            .flat_map(|container| &container.ports)
+            .filter_map(|port| {
+                let host = port.host.as_ref()?;
+                Some(PublishedPort {
+                    protocol: port.protocol,
+                    host_ip: host.ip,
+                    host_port: host.port,
+                    container_port: port.port,
+                })
+            })
+    }
+
+    /// Returns the user id a container runs as; none means the image's.
+    #[must_use]
+    pub fn effective_user(&self, container: &ContainerSpec) -> Option<u32> {
+        container
+            .process
+            .security
+            .run_as_user
+            .or(self.infra.process.security.run_as_user)
+    }
+
+    /// Returns the group id a container runs as; none means the user's own or the image's.
+    #[must_use]
+    pub fn effective_group(&self, container: &ContainerSpec) -> Option<u32> {
+        container
+            .process
+            .security
+            .run_as_group
+            .or(self.infra.process.security.run_as_group)
+    }
+
+    /// Returns whether a container must not run as root.
+    #[must_use]
+    pub fn must_run_as_non_root(&self, container: &ContainerSpec) -> bool {
+        container
+            .process
+            .security
+            .run_as_non_root
+            .or(self.infra.process.security.run_as_non_root)
+            .unwrap_or(false)
+    }
+
+    /// Returns the seccomp profile of a container; without a word on it, the runtime's default.
+    #[must_use]
+    pub fn effective_seccomp<'a>(&'a self, container: &'a ContainerSpec) -> &'a SeccompProfile {
+        container
+            .process
+            .security
+            .seccomp
+            .as_ref()
+            .or(self.infra.process.security.seccomp.as_ref())
+            .unwrap_or(&SeccompProfile::RuntimeDefault)
+    }
+
+    /// Returns whether a container that ended this way is started again.
+    ///
+    /// Init containers run again under `Always` only when they failed; sidecars always do (KEP-753).
+    #[must_use]
+    pub fn restarts(&self, role: Role, failed: bool) -> bool {
+        match (role, self.restart_policy) {
+            (Role::Sidecar, _) | (Role::App, RestartPolicy::Always) => true,
+            (Role::Init, RestartPolicy::Always) | (_, RestartPolicy::OnFailure) => failed,
+            (_, RestartPolicy::Never) => false,
+        }
+    }
+
+    /// Returns whether the pod has a PID namespace of its own, and so an init process in it.
+    #[must_use]
+    pub fn shares_pid_namespace(&self) -> bool {
+        self.infra.shared.pid == PidNamespace::Pod
+    }
+}
