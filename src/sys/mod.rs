@@ -1,1 +1,7 @@
-//! Not yet written.
+//! The kernel, typed: namespaces, mounts, cgroups, links, packet filter, sockets.
+//!
+//! The only place with `unsafe` code. Nothing here knows what a pod is.
+
+pub mod mount;
+pub mod namespace;
+pub mod sysctl;

@@ -1,0 +1,223 @@
+//! Mounts: tmpfs, bind, propagation, unmount.
+//!
+//! A stage of its own calls [`unshare_mounts`] first; what is mounted in the host's namespace
+//! must be made private before anything is mounted inside it, because on most hosts `/run` is
+//! shared and every mount below it would appear in the mount namespaces of other services
+//! (`mount_namespaces(7)`).
+
+use std::io;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+use nix::mount::{MntFlags, mount, umount2};
+use nix::sched::{CloneFlags, unshare};
+
+pub use nix::mount::MsFlags;
+
+/// A mount operation that the kernel refused.
+#[derive(Debug, thiserror::Error)]
+#[error("{action} `{}`", target.display())]
+pub struct MountError {
+    action: &'static str,
+    target: PathBuf,
+    source: Errno,
+}
+
+impl MountError {
+    fn new(action: &'static str, target: &Path, source: Errno) -> Self {
+        Self {
+            action,
+            target: target.to_owned(),
+            source,
+        }
+    }
+}
+
+/// How mount events travel between a mount and its peers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Propagation {
+    /// To and from all peers.
+    Shared,
+    /// From the master only.
+    Slave,
+    /// Not at all.
+    Private,
+}
+
+/// Whether an operation covers the mounts below the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Depth {
+    /// Only the mount itself.
+    One,
+    /// The mount and everything mounted below it.
+    Tree,
+}
+
+impl Depth {
+    fn flag(self) -> MsFlags {
+        match self {
+            Self::One => MsFlags::empty(),
+            Self::Tree => MsFlags::MS_REC,
+        }
+    }
+}
+
+/// Gives the calling thread a mount namespace of its own, as a copy of the present one.
+///
+/// # Errors
+/// The process lacks `CAP_SYS_ADMIN`.
+pub fn unshare_mounts() -> Result<(), MountError> {
+    unshare(CloneFlags::CLONE_NEWNS)
+        .map_err(|errno| MountError::new("making a mount namespace below", Path::new("/"), errno))
+}
+
+/// Sets the propagation of a mount.
+///
+/// # Errors
+/// The target is no mount point.
+pub fn set_propagation(
+    target: &Path,
+    propagation: Propagation,
+    depth: Depth,
+) -> Result<(), MountError> {
+    let flag = match propagation {
+        Propagation::Shared => MsFlags::MS_SHARED,
+        Propagation::Slave => MsFlags::MS_SLAVE,
+        Propagation::Private => MsFlags::MS_PRIVATE,
+    };
+    mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        flag | depth.flag(),
+        None::<&str>,
+    )
+    .map_err(|errno| MountError::new("setting the propagation of", target, errno))
+}
+
+/// Mounts a private tmpfs with these permissions and at most this many bytes.
+///
+/// # Errors
+/// The kernel refuses the mount; none is left then.
+pub fn mount_tmpfs(
+    target: &Path,
+    mode: u32,
+    size: Option<u64>,
+    flags: MsFlags,
+) -> Result<(), MountError> {
+    let mut options = format!("mode={mode:o}");
+    if let Some(size) = size {
+        options.push_str(&format!(",size={size}"));
+    }
+    mount(
+        Some("tmpfs"),
+        target,
+        Some("tmpfs"),
+        flags,
+        Some(options.as_str()),
+    )
+    .map_err(|errno| MountError::new("mounting a tmpfs at", target, errno))?;
+    set_propagation(target, Propagation::Private, Depth::One).inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = unmount(target);
+    })
+}
+
+/// Makes the tree at `source` appear at `target`.
+///
+/// # Errors
+/// One of the two is missing, or one is a directory and the other is not.
+pub fn bind(source: &Path, target: &Path, depth: Depth) -> Result<(), MountError> {
+    mount(
+        Some(source),
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND | depth.flag(),
+        None::<&str>,
+    )
+    .map_err(|errno| MountError::new("binding a mount at", target, errno))
+}
+
+/// Changes the flags of a bind mount, which must be given in full.
+///
+/// # Errors
+/// The target is no mount point, or a locked flag would be cleared.
+pub fn remount_bind(target: &Path, flags: MsFlags) -> Result<(), MountError> {
+    mount(
+        None::<&str>,
+        target,
+        None::<&str>,
+        MsFlags::MS_BIND | MsFlags::MS_REMOUNT | flags,
+        None::<&str>,
+    )
+    .map_err(|errno| MountError::new("changing the mount flags of", target, errno))
+}
+
+/// Detaches the mount at a path with all that is mounted inside, in use or not, and says whether
+/// there was one.
+///
+/// A symbolic link is never followed.
+///
+/// # Errors
+/// The process lacks `CAP_SYS_ADMIN`.
+pub fn unmount(target: &Path) -> Result<bool, MountError> {
+    match umount2(target, MntFlags::MNT_DETACH | MntFlags::UMOUNT_NOFOLLOW) {
+        Ok(()) => Ok(true),
+        Err(Errno::EINVAL | Errno::ENOENT) => Ok(false),
+        Err(errno) => Err(MountError::new("unmounting", target, errno)),
+    }
+}
+
+/// Makes a directory with these permissions whatever the umask is; one that exists is kept.
+///
+/// # Errors
+/// Its parent is missing, or something else has the name.
+pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
+    match std::fs::create_dir(path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
+        Err(error) => return Err(error),
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_unmount_takes_a_tmpfs_and_all_that_is_mounted_inside() {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: lacks root");
+            return;
+        }
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().to_owned();
+        std::thread::spawn(move || {
+            unshare_mounts().expect("namespace");
+            set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree).expect("slave");
+            let outer = path.join("outer");
+            ensure_dir(&outer, 0o700).expect("dir");
+            mount_tmpfs(&outer, 0o700, Some(1 << 20), MsFlags::MS_NODEV).expect("tmpfs");
+            let mode = std::fs::metadata(&outer)
+                .expect("stat")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o7777, 0o700);
+            let (inner, seen) = (outer.join("inner"), outer.join("seen"));
+            ensure_dir(&inner, 0o755).expect("dir");
+            ensure_dir(&seen, 0o755).expect("dir");
+            std::fs::write(inner.join("file"), "x").expect("file");
+            bind(&inner, &seen, Depth::Tree).expect("bind");
+            remount_bind(&seen, MsFlags::MS_RDONLY).expect("read-only");
+            assert!(seen.join("file").exists());
+            assert!(std::fs::write(seen.join("other"), "y").is_err());
+            assert!(unmount(&outer).expect("unmounted"));
+            assert!(!unmount(&outer).expect("nothing left"));
+            assert!(!inner.exists());
+        })
+        .join()
+        .expect("thread");
+    }
+}
