@@ -4,4 +4,6 @@
 
 pub mod mount;
 pub mod namespace;
+pub mod netlink;
+pub mod subnet;
 pub mod sysctl;
