@@ -2,8 +2,10 @@
 //!
 //! The only place with `unsafe` code. Nothing here knows what a pod is.
 
+pub mod firewall;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
+pub mod socket;
 pub mod subnet;
 pub mod sysctl;
