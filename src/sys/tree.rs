@@ -1,0 +1,141 @@
+//! Trees of mounts held by descriptor: copied, attached elsewhere, pinned; and a process confined to one.
+
+use std::io;
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::path::Path;
+
+use nix::mount::{MntFlags, MsFlags, umount2};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+
+use super::mount::{Depth, Propagation, remount_bind, set_propagation, unshare_mounts};
+
+/// Returns a detached copy of the mounts at `path`, to be attached anywhere, in another
+/// mount namespace too (`open_tree(2)`).
+///
+/// # Errors
+/// What `open_tree(2)` says.
+pub fn clone_tree(path: &Path, depth: Depth) -> io::Result<OwnedFd> {
+    let recursive = match depth {
+        Depth::One => OpenTreeFlags::empty(),
+        Depth::Tree => OpenTreeFlags::AT_RECURSIVE,
+    };
+    Ok(rustix::mount::open_tree(
+        rustix::fs::CWD,
+        path,
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | recursive,
+    )?)
+}
+
+/// Attaches a detached copy at `target`.
+///
+/// # Errors
+/// What `move_mount(2)` says.
+pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
+    Ok(rustix::mount::move_mount(
+        tree,
+        c"",
+        rustix::fs::CWD,
+        target,
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH,
+    )?)
+}
+
+/// Keeps what a pidfd or a namespace descriptor stands for reachable at `target`, a file.
+///
+/// A pidfd pinned so still tells the exit status after the process was reaped
+/// (`PIDFD_GET_INFO`). Plain `mount(2)` refuses pidfds with `EINVAL`.
+///
+/// # Errors
+/// What `open_tree(2)` and `move_mount(2)` say; kernels before 6.9 have no mountable pidfds.
+pub fn pin(descriptor: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
+    let tree = rustix::mount::open_tree(
+        descriptor,
+        c"",
+        OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH,
+    )?;
+    attach(tree.as_fd(), target)
+}
+
+/// Locks this process, single-threaded, into a directory: nothing else of the host is mounted
+/// in its namespace afterwards, and devices, set-user-id bits and programs have no effect.
+///
+/// # Errors
+/// What the kernel says; the process is of no use then and ends.
+pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
+    unshare_mounts().map_err(io::Error::other)?;
+    set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).map_err(io::Error::other)?;
+    let tree = rustix::mount::open_tree(
+        directory,
+        c"",
+        OpenTreeFlags::OPEN_TREE_CLONE
+            | OpenTreeFlags::OPEN_TREE_CLOEXEC
+            | OpenTreeFlags::AT_EMPTY_PATH,
+    )?;
+    rustix::mount::move_mount(
+        tree.as_fd(),
+        c"",
+        directory,
+        c"",
+        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
+    )?;
+    nix::unistd::fchdir(&tree)?;
+    // pivot_root(2): with `.` twice the old root lies on the new one, and `.` is then the old.
+    nix::unistd::pivot_root(".", ".")?;
+    umount2(".", MntFlags::MNT_DETACH)?;
+    nix::unistd::chdir("/")?;
+    let data_only = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    remount_bind(Path::new("/"), data_only).map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sys::mount::{Propagation, mount_tmpfs, set_propagation, unshare_mounts};
+    use std::fs;
+
+    /// Runs `body` in a mount namespace of its own, on a thread of its own.
+    fn in_namespace(body: impl FnOnce(&Path) + Send + 'static) {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: lacks CAP_SYS_ADMIN");
+            return;
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().to_owned();
+        std::thread::spawn(move || {
+            unshare_mounts().unwrap();
+            set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).unwrap();
+            mount_tmpfs(&path, 0o755, Some(1 << 20), MsFlags::empty()).unwrap();
+            body(&path);
+        })
+        .join()
+        .unwrap();
+    }
+
+    #[test]
+    fn a_cloned_tree_is_attached_elsewhere_and_a_pidfd_pinned() {
+        in_namespace(|dir| {
+            let (source, target) = (dir.join("source"), dir.join("target"));
+            fs::create_dir(&source).unwrap();
+            fs::create_dir(&target).unwrap();
+            fs::write(source.join("f"), "x").unwrap();
+            let tree = clone_tree(&source, Depth::Tree).unwrap();
+            attach(tree.as_fd(), &target).unwrap();
+            assert_eq!(fs::read_to_string(target.join("f")).unwrap(), "x");
+
+            let pidfd = rustix::process::pidfd_open(
+                rustix::process::getpid(),
+                rustix::process::PidfdFlags::empty(),
+            )
+            .unwrap();
+            let pinned = dir.join("pin");
+            fs::write(&pinned, "").unwrap();
+            if let Err(error) = pin(pidfd.as_fd(), &pinned) {
+                println!("skipped: lacks mountable pidfds: {error}");
+                return;
+            }
+            fs::File::open(&pinned).unwrap();
+        });
+    }
+}
