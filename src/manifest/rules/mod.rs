@@ -1,1 +1,65 @@
 //! The API server's own validation, one file a subject.
+//!
+//! Every rule is a function of a value, where that value stands, and the findings so far. Values
+//! are read with the server's defaults in place of what is absent, as the server fills them in
+//! before it validates. The rules, their order and their messages are those of Kubernetes 1.34.1
+//! with its default feature gates; a field behind a gate that is off there is dropped unread by
+//! that server, so what is wrong with it is a warning here.
+//!
+//! Paths are the server's, except that they go on to the item or key where the server stops at the
+//! list or map: labels, annotations, node selectors, finalizers, owner references, access modes,
+//! `envFrom`, mounts, `httpHeaders`, items of the downward API, namespaces of affinity terms,
+//! resize policies, and the limits that a request breaks. `os` goes on to `os.name`, a template's
+//! labels and annotations stand under its `metadata`, a claim's size under `resources.requests`.
+
+mod address;
+mod annotations;
+mod claim;
+mod claims;
+mod cluster;
+mod config;
+mod containers;
+mod cron;
+mod dns;
+mod drivers;
+mod env;
+mod fault;
+mod ingress;
+mod job;
+mod job_policy;
+mod metadata;
+mod mounts;
+mod names;
+mod networkpolicy;
+mod paths;
+mod pod;
+mod ports;
+mod probe;
+mod projected;
+mod quantity;
+mod resources;
+mod scheduling;
+mod scope;
+mod security;
+mod selector;
+mod service;
+mod stateful;
+mod storage;
+mod template;
+mod timezone;
+mod volume;
+mod warnings;
+mod windows;
+mod workload;
+
+pub use claim::persistent_volume_claim;
+pub use cluster::{namespace, service_account};
+pub use config::{config_map, secret};
+pub use ingress::ingress;
+pub use job::{cron_job, job};
+pub use networkpolicy::network_policy;
+pub use pod::pod;
+pub use service::service;
+pub use stateful::{daemon_set, stateful_set};
+pub use storage::persistent_volume;
+pub use workload::{deployment, replica_set, replication_controller};

@@ -1,0 +1,159 @@
+//! IP addresses and CIDR blocks as the server reads them: with leading zeros, as old Go did.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::fault::Faults as _;
+use crate::manifest::source::{At, Findings};
+
+/// Checks an IP address; one that newer servers will refuse gets a warning.
+pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAddr> {
+    let Some(address) = parse_ip(value) else {
+        found.invalid(
+            at,
+            value,
+            "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
+        );
+        return None;
+    };
+    if value.parse::<IpAddr>().is_err() || is_mapped(address) {
+        let canonical = canonical(address);
+        found.warning(at, format!("non-standard IP address {value:?} will be considered invalid in a future Kubernetes release: use \"{canonical}\""));
+    }
+    Some(address)
+}
+
+/// Checks an address that traffic from elsewhere is to reach: no loopback, link-local or wildcard one.
+pub(super) fn reachable_ip(value: &str, at: &At<'_>, found: &mut Findings) {
+    let Some(address) = ip(value, at, found) else {
+        return;
+    };
+    let address = canonical(address);
+    if address.is_unspecified() {
+        found.invalid(at, value, &format!("may not be unspecified ({value})"));
+    }
+    if address.is_loopback() {
+        found.invalid(
+            at,
+            value,
+            "may not be in the loopback range (127.0.0.0/8, ::1/128)",
+        );
+    }
+    let (link_local, link_multicast) = match address {
+        IpAddr::V4(v4) => (v4.is_link_local(), v4.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(v6) => (
+            v6.segments()[0] & 0xffc0 == 0xfe80,
+            v6.segments()[0] & 0xff0f == 0xff02,
+        ),
+    };
+    if link_local {
+        found.invalid(
+            at,
+            value,
+            "may not be in the link-local range (169.254.0.0/16, fe80::/10)",
+        );
+    }
+    if link_multicast {
+        found.invalid(
+            at,
+            value,
+            "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)",
+        );
+    }
+}
+
+/// A block of addresses: its first address and the length of its prefix.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    bits: u128,
+    prefix: u32,
+    is_v4: bool,
+}
+
+impl Block {
+    /// Tells whether `inner` lies in this block and is smaller than it.
+    pub(super) fn is_strictly_around(self, inner: Block) -> bool {
+        let shift = if self.is_v4 { 32 } else { 128 } - self.prefix;
+        let same = self.bits.checked_shr(shift) == inner.bits.checked_shr(shift);
+        self.is_v4 == inner.is_v4 && self.prefix < inner.prefix && same
+    }
+}
+
+/// Checks a block in CIDR notation.
+pub(super) fn cidr(value: &str, at: &At<'_>, found: &mut Findings) -> Option<Block> {
+    let block = parse_cidr(value);
+    if block.is_none() {
+        found.invalid(
+            at,
+            value,
+            "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
+        );
+    }
+    block
+}
+
+fn parse_cidr(value: &str) -> Option<Block> {
+    let (address, prefix) = value.split_once('/')?;
+    if !super::names::is_digits(prefix) {
+        return None;
+    }
+    let prefix: u32 = prefix.parse().ok()?;
+    let (bits, width, is_v4) = match parse_ip(address)? {
+        IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32, true),
+        IpAddr::V6(v6) => (v6.to_bits(), 128, false),
+    };
+    if prefix > width {
+        return None;
+    }
+    let host = width - prefix;
+    let bits = bits
+        .checked_shr(host)
+        .map_or(0, |kept| kept.checked_shl(host).unwrap_or(0));
+    Some(Block {
+        bits,
+        prefix,
+        is_v4,
+    })
+}
+
+/// Reads an address; leading zeros of IPv4 octets are decimal, as in Go before 1.17.
+pub(super) fn parse_ip(value: &str) -> Option<IpAddr> {
+    if value.contains(':') {
+        return value.parse::<Ipv6Addr>().ok().map(IpAddr::V6);
+    }
+    let mut octets = [0; 4];
+    let mut parts = value.split('.');
+    for octet in &mut octets {
+        let part = parts.next().filter(|part| super::names::is_digits(part))?;
+        *octet = part
+            .trim_start_matches('0')
+            .parse()
+            .or_else(|error| {
+                if part.bytes().all(|byte| byte == b'0') {
+                    Ok(0)
+                } else {
+                    Err(error)
+                }
+            })
+            .ok()?;
+    }
+    parts
+        .next()
+        .is_none()
+        .then_some(IpAddr::V4(Ipv4Addr::from(octets)))
+}
+
+/// Tells whether `value` is an address of IP version 6.
+pub(super) fn is_v6(address: IpAddr) -> bool {
+    matches!(canonical(address), IpAddr::V6(_))
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    canonical(address) != address
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(address, IpAddr::V4),
+        IpAddr::V4(_) => address,
+    }
+}

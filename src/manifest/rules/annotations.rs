@@ -1,0 +1,157 @@
+//! Annotations that mean something to a pod, most of them older than the fields that replaced them.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, Toleration};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use super::containers::every_container;
+use super::fault::{Faults as _, text};
+use super::{paths, scheduling};
+use crate::manifest::source::{At, Findings};
+
+/// The profile of one container, by its name.
+pub(super) const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+pub(super) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+pub(super) const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+const MIRROR: &str = "kubernetes.io/config.mirror";
+const TOLERATIONS: &str = "scheduler.alpha.kubernetes.io/tolerations";
+const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+const OTHER_TYPE: &str = "type in annotation and field must match";
+
+/// Checks the annotations of a pod or template that the server reads.
+pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+    let Some(annotations) = &meta.annotations else {
+        return;
+    };
+    if let Some(mirror) = annotations.get(MIRROR)
+        && text(&spec.node_name).is_empty()
+    {
+        let message = "must set spec.nodeName if mirror pod annotation is set";
+        found.invalid(&at.key(MIRROR), mirror, message);
+    }
+    if let Some(json) = annotations.get(TOLERATIONS).filter(|json| !json.is_empty()) {
+        match serde_json::from_str::<Vec<Toleration>>(json) {
+            Ok(list) => scheduling::tolerations(&list, &at.key(TOLERATIONS), found),
+            Err(error) => found.invalid(&at.key(TOLERATIONS), TOLERATIONS, &error.to_string()),
+        }
+    }
+    if let Some(cost) = annotations.get(DELETION_COST)
+        && !is_cost(cost)
+    {
+        let message = "must be a 32bit integer";
+        found.invalid(&at.key(DELETION_COST), cost, message);
+    }
+    for (key, profile) in annotations {
+        if key == SECCOMP_POD || key.starts_with(SECCOMP_CONTAINER) {
+            seccomp(profile, &at.key(key), found);
+        }
+    }
+    app_armor(annotations, spec, at, found);
+}
+
+fn is_cost(cost: &str) -> bool {
+    let is_padded = cost.len() > 1 && cost.starts_with('0');
+    !is_padded && !cost.starts_with('+') && cost.parse::<i32>().is_ok()
+}
+
+fn seccomp(profile: &str, at: &At<'_>, found: &mut Findings) {
+    if ["runtime/default", "docker/default", "unconfined"].contains(&profile) {
+        return;
+    }
+    match profile.strip_prefix("localhost/") {
+        Some(path) => paths::descending(path, at, found),
+        None => found.invalid(at, profile, "must be a valid seccomp profile"),
+    }
+}
+
+fn app_armor(
+    annotations: &BTreeMap<String, String>,
+    spec: &PodSpec,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    for (key, profile) in annotations {
+        let Some(name) = key.strip_prefix(APP_ARMOR) else {
+            continue;
+        };
+        let at = at.key(key);
+        let mut has_container = false;
+        every_container(spec, &At::ROOT, &mut |container, _| {
+            has_container |= container.name == name;
+        });
+        if !has_container {
+            found.invalid(&at, name, "container not found");
+        }
+        let is_known = ["", "runtime/default", "unconfined"].contains(&profile.as_str());
+        if !is_known && !profile.starts_with("localhost/") {
+            let message = format!("invalid AppArmor profile name: {profile:?}");
+            found.invalid(&at, profile, &message);
+        }
+    }
+}
+
+/// Checks that annotations say what the fields say that replaced them.
+pub(super) fn match_fields(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+    let Some(annotations) = &meta.annotations else {
+        return;
+    };
+    let context = spec.security_context.as_ref();
+    let of_pod = context.and_then(|context| context.seccomp_profile.as_ref());
+    if let (Some(profile), Some(old)) = (of_pod, annotations.get(SECCOMP_POD)) {
+        let at = at.field("securityContext");
+        seccomp_matches(profile, old, &at.field("seccompProfile"), found);
+    }
+    let is_windows = spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    let armor_of_pod = context.and_then(|context| context.app_armor_profile.as_ref());
+    every_container(spec, at, &mut |container, at| {
+        let context = container.security_context.as_ref();
+        let at = at.field("securityContext");
+        let seccomp = context.and_then(|context| context.seccomp_profile.as_ref());
+        let key = format!("{SECCOMP_CONTAINER}{}", container.name);
+        if let (Some(profile), Some(old)) = (seccomp, annotations.get(&key)) {
+            seccomp_matches(profile, old, &at.field("seccompProfile"), found);
+        }
+        let armor = context.and_then(|context| context.app_armor_profile.as_ref());
+        let key = format!("{APP_ARMOR}{}", container.name);
+        if let (Some(profile), Some(old)) = (armor.or(armor_of_pod), annotations.get(&key))
+            && !is_windows
+        {
+            armor_matches(profile, old, &at.field("appArmorProfile"), found);
+        }
+    });
+}
+
+fn seccomp_matches(profile: &SeccompProfile, old: &str, at: &At<'_>, found: &mut Findings) {
+    let is_same = match profile.type_.as_str() {
+        "Unconfined" => old == "unconfined",
+        "RuntimeDefault" => ["runtime/default", "docker/default"].contains(&old),
+        "Localhost" => old.starts_with("localhost/"),
+        _ => true,
+    };
+    if !is_same {
+        found.forbidden(&at.field("type"), &format!("seccomp {OTHER_TYPE}"));
+    } else if profile.type_ == "Localhost"
+        && old.strip_prefix("localhost/") != profile.localhost_profile.as_deref()
+    {
+        let message = "seccomp profile in annotation and field must match";
+        found.forbidden(&at.field("localhostProfile"), message);
+    }
+}
+
+fn armor_matches(profile: &AppArmorProfile, old: &str, at: &At<'_>, found: &mut Findings) {
+    let is_same = match profile.type_.as_str() {
+        "Unconfined" => old == "unconfined",
+        "RuntimeDefault" => old == "runtime/default",
+        "Localhost" => old.starts_with("localhost/"),
+        _ => true,
+    };
+    if !is_same {
+        found.forbidden(&at.field("type"), &format!("apparmor {OTHER_TYPE}"));
+    } else if profile.type_ == "Localhost"
+        && old.strip_prefix("localhost/") != profile.localhost_profile.as_deref()
+    {
+        let message = "apparmor profile in annotation and field must match";
+        found.forbidden(&at.field("localhostProfile"), message);
+    }
+}

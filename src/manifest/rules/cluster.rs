@@ -1,0 +1,35 @@
+//! Namespaces and ServiceAccounts.
+
+use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+
+use super::fault::items;
+use super::{metadata, names};
+use crate::manifest::source::{At, Findings};
+
+/// Checks a Namespace.
+pub fn namespace(namespace: &Namespace, found: &mut Findings) {
+    let at = At::ROOT;
+    metadata::object_meta(
+        &namespace.metadata,
+        names::dns_label,
+        &at.field("metadata"),
+        found,
+    );
+    let finalizers = namespace.spec.as_ref().map(|spec| items(&spec.finalizers));
+    let at = at.field("spec");
+    let at = at.field("finalizers");
+    for (index, name) in finalizers.unwrap_or_default().iter().enumerate() {
+        metadata::finalizer(name, &at.index(index), found);
+    }
+}
+
+/// Checks a ServiceAccount.
+pub fn service_account(account: &ServiceAccount, found: &mut Findings) {
+    let at = At::ROOT;
+    metadata::object_meta(
+        &account.metadata,
+        names::dns_subdomain,
+        &at.field("metadata"),
+        found,
+    );
+}

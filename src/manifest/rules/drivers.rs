@@ -1,0 +1,427 @@
+//! Volumes of network file systems and clouds.
+//!
+//! The server checks the first source of a volume only, in an order of its own; hence the groups.
+
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{
+    AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, CSIVolumeSource, FCVolumeSource,
+    FlockerVolumeSource, GCEPersistentDiskVolumeSource, ISCSIVolumeSource, NFSVolumeSource,
+    QuobyteVolumeSource, StorageOSVolumeSource, Volume,
+};
+
+use super::fault::{Faults as _, Shown, is_on, items, text};
+use super::volume::Sources;
+use super::{names, paths};
+use crate::manifest::source::{At, Findings};
+
+const CACHING_MODES: [&str; 3] = ["None", "ReadOnly", "ReadWrite"];
+const DISK_KINDS: [&str; 3] = ["Dedicated", "Managed", "Shared"];
+
+pub(super) fn before_secrets(
+    volume: &Volume,
+    sources: &mut Sources,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    sources.add(
+        &volume.git_repo,
+        |repo, at, found| {
+            found.not_empty(&at.field("repository"), &repo.repository);
+            paths::descending(text(&repo.directory), &at.field("directory"), found);
+        },
+        &at.field("gitRepo"),
+        found,
+    );
+    let disk_at = at.field("gcePersistentDisk");
+    sources.add(&volume.gce_persistent_disk, gce_disk, &disk_at, found);
+    let disk_at = at.field("awsElasticBlockStore");
+    sources.add(&volume.aws_elastic_block_store, aws_disk, &disk_at, found);
+}
+
+pub(super) fn before_claims(
+    volume: &Volume,
+    sources: &mut Sources,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    sources.add(&volume.nfs, nfs, &at.field("nfs"), found);
+    sources.add(&volume.iscsi, |disk, at, found| {
+        iscsi(disk, at, found);
+        let length = volume.name.len() + 1 + disk.target_portal.len();
+        if disk.initiator_name.is_some() && length > 64 {
+            let message = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
+            found.invalid(at, &volume.name, message);
+        }
+    }, &at.field("iscsi"), found);
+    sources.add(
+        &volume.glusterfs,
+        |share, at, found| {
+            found.not_empty(&at.field("endpoints"), &share.endpoints);
+            found.not_empty(&at.field("path"), &share.path);
+        },
+        &at.field("glusterfs"),
+        found,
+    );
+    sources.add(&volume.flocker, flocker, &at.field("flocker"), found);
+}
+
+pub(super) fn before_files(
+    volume: &Volume,
+    sources: &mut Sources,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    sources.add(
+        &volume.rbd,
+        |disk, at, found| {
+            monitors(&disk.monitors, at, found);
+            found.not_empty(&at.field("image"), &disk.image);
+        },
+        &at.field("rbd"),
+        found,
+    );
+    sources.add(
+        &volume.cinder,
+        |disk, at, found| {
+            found.not_empty(&at.field("volumeID"), &disk.volume_id);
+            if let Some(secret) = &disk.secret_ref {
+                found.not_empty(&at.field("secretRef").field("name"), &secret.name);
+            }
+        },
+        &at.field("cinder"),
+        found,
+    );
+    sources.add(
+        &volume.cephfs,
+        |share, at, found| {
+            monitors(&share.monitors, at, found);
+        },
+        &at.field("cephfs"),
+        found,
+    );
+    sources.add(&volume.quobyte, quobyte, &at.field("quobyte"), found);
+}
+
+pub(super) fn before_config_maps(
+    volume: &Volume,
+    sources: &mut Sources,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    sources.add(&volume.fc, fibre_channel, &at.field("fc"), found);
+    sources.add(
+        &volume.flex_volume,
+        |flex, at, found| {
+            flex_driver(&flex.driver, &flex.options, at, found);
+        },
+        &at.field("flexVolume"),
+        found,
+    );
+}
+
+pub(super) fn before_projections(
+    volume: &Volume,
+    sources: &mut Sources,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    sources.add(
+        &volume.azure_file,
+        |share, at, found| {
+            found.not_empty(&at.field("secretName"), &share.secret_name);
+            found.not_empty(&at.field("shareName"), &share.share_name);
+        },
+        &at.field("azureFile"),
+        found,
+    );
+    sources.add(
+        &volume.vsphere_volume,
+        |disk, at, found| {
+            found.not_empty(&at.field("volumePath"), &disk.volume_path);
+        },
+        &at.field("vsphereVolume"),
+        found,
+    );
+    sources.add(
+        &volume.photon_persistent_disk,
+        |disk, at, found| {
+            found.not_empty(&at.field("pdID"), &disk.pd_id);
+        },
+        &at.field("photonPersistentDisk"),
+        found,
+    );
+    sources.add(
+        &volume.portworx_volume,
+        |disk, at, found| {
+            found.not_empty(&at.field("volumeID"), &disk.volume_id);
+        },
+        &at.field("portworxVolume"),
+        found,
+    );
+    sources.add(
+        &volume.azure_disk,
+        azure_disk,
+        &at.field("azureDisk"),
+        found,
+    );
+    sources.add(&volume.storageos, storage_os, &at.field("storageos"), found);
+}
+
+pub(super) fn last(volume: &Volume, sources: &mut Sources, at: &At<'_>, found: &mut Findings) {
+    sources.add(
+        &volume.scale_io,
+        |disk, at, found| {
+            found.not_empty(&at.field("gateway"), &disk.gateway);
+            found.not_empty(&at.field("system"), &disk.system);
+            found.not_empty(&at.field("volumeName"), text(&disk.volume_name));
+        },
+        &at.field("scaleIO"),
+        found,
+    );
+    sources.add(&volume.csi, csi, &at.field("csi"), found);
+}
+
+/// Checks a disk of Google's cloud.
+pub(super) fn gce_disk(disk: &GCEPersistentDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("pdName"), &disk.pd_name);
+    partition(disk.partition, &at.field("partition"), found);
+}
+
+/// Checks a disk of Amazon's cloud.
+pub(super) fn aws_disk(disk: &AWSElasticBlockStoreVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("volumeID"), &disk.volume_id);
+    partition(disk.partition, &at.field("partition"), found);
+}
+
+fn partition(number: Option<i32>, at: &At<'_>, found: &mut Findings) {
+    if let Some(number) = number.filter(|number| !(0..=255).contains(number)) {
+        found.invalid(at, number, &names::between(1, 255));
+    }
+}
+
+/// Checks a share of NFS.
+pub(super) fn nfs(share: &NFSVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("server"), &share.server);
+    found.not_empty(&at.field("path"), &share.path);
+    if !share.path.starts_with('/') {
+        let message = "must be an absolute path";
+        found.invalid(&at.field("path"), &share.path, message);
+    }
+}
+
+fn iscsi(disk: &ISCSIVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("targetPortal"), &disk.target_portal);
+    found.not_empty(&at.field("iqn"), &disk.iqn);
+    if !disk.iqn.is_empty() {
+        iscsi_name(&disk.iqn, &at.field("iqn"), found);
+    }
+    unit(Some(disk.lun), &at.field("lun"), found);
+    let authenticates = is_on(disk.chap_auth_discovery) || is_on(disk.chap_auth_session);
+    if authenticates && disk.secret_ref.is_none() {
+        found.required(&at.field("secretRef"), "");
+    }
+    if let Some(name) = &disk.initiator_name {
+        iscsi_name(name, &at.field("initiatorName"), found);
+    }
+}
+
+/// Checks the name of an iSCSI node (RFC 3720).
+pub(super) fn iscsi_name(name: &str, at: &At<'_>, found: &mut Findings) {
+    let is_long = |rest: &str, length: usize| {
+        rest.len() == length + 1
+            && rest
+                .bytes()
+                .skip(1)
+                .all(|byte| byte.is_ascii_alphanumeric())
+    };
+    let is_right = match name.get(..3) {
+        Some("iqn") => is_iqn(name),
+        Some("eui") => is_long(&name[3..], 16),
+        Some("naa") => is_long(&name[3..], 32),
+        _ => {
+            let message = "must be valid format starting with iqn, eui, or naa";
+            return found.invalid(at, name, message);
+        }
+    };
+    if !is_right {
+        found.invalid(at, name, "must be valid format");
+    }
+}
+
+fn is_iqn(name: &str) -> bool {
+    let Some((head, tail)) = name.split_once(':') else {
+        return false;
+    };
+    let is_date = |date: &str| {
+        let bytes = date.as_bytes();
+        bytes.len() == 7
+            && bytes[4] == b'-'
+            && [0, 1, 2, 3, 5, 6]
+                .iter()
+                .all(|at| bytes[*at].is_ascii_digit())
+    };
+    let mut parts = head.splitn(3, '.');
+    let fits = parts.next() == Some("iqn")
+        && parts.next().is_some_and(is_date)
+        && parts.next().is_some_and(|authority| {
+            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
+            !authority.is_empty() && authority.bytes().all(fits)
+        });
+    let bad = |c: char| ",^;*&$|".contains(c) || c.is_ascii_whitespace();
+    fits && !tail.is_empty() && !tail.contains(bad)
+}
+
+/// Checks the number of a unit behind a target.
+pub(super) fn unit(number: Option<i32>, at: &At<'_>, found: &mut Findings) {
+    if let Some(number) = number.filter(|number| !(0..=255).contains(number)) {
+        found.invalid(at, number, &names::between(0, 255));
+    }
+}
+
+/// Checks a disk behind fibre channel.
+pub(super) fn fibre_channel(disk: &FCVolumeSource, at: &At<'_>, found: &mut Findings) {
+    let names_at = at.field("targetWWNs");
+    let (targets, ids) = (items(&disk.target_wwns), items(&disk.wwids));
+    if targets.is_empty() && ids.is_empty() {
+        let message = "must specify either targetWWNs or wwids, but not both";
+        found.required(&names_at, message);
+    }
+    if !targets.is_empty() && !ids.is_empty() {
+        let message = "targetWWNs and wwids can not be specified simultaneously";
+        found.invalid(&names_at, Shown::json(&targets), message);
+    }
+    if !targets.is_empty() {
+        if disk.lun.is_none() {
+            found.required(
+                &at.field("lun"),
+                "lun is required if targetWWNs is specified",
+            );
+        }
+        unit(disk.lun, &at.field("lun"), found);
+    }
+}
+
+/// Checks a volume of Flocker.
+pub(super) fn flocker(source: &FlockerVolumeSource, at: &At<'_>, found: &mut Findings) {
+    let (name, id) = (text(&source.dataset_name), text(&source.dataset_uuid));
+    match (name.is_empty(), id.is_empty()) {
+        (true, true) => found.required(at, "one of datasetName and datasetUUID is required"),
+        (false, false) => {
+            let message = "datasetName and datasetUUID can not be specified simultaneously";
+            found.invalid(at, "resource", message);
+        }
+        _ => {}
+    }
+    if name.contains('/') {
+        found.invalid(&at.field("datasetName"), name, "must not contain '/'");
+    }
+}
+
+/// Checks that a cluster of Ceph can be found.
+pub(super) fn monitors(monitors: &[String], at: &At<'_>, found: &mut Findings) {
+    if monitors.is_empty() {
+        found.required(&at.field("monitors"), "");
+    }
+}
+
+/// Checks a volume of Quobyte.
+pub(super) fn quobyte(source: &QuobyteVolumeSource, at: &At<'_>, found: &mut Findings) {
+    const PAIRS: &str = "must be a host:port pair or multiple pairs separated by commas";
+    let registry_at = at.field("registry");
+    if source.registry.is_empty() {
+        found.required(&registry_at, PAIRS);
+    } else if text(&source.tenant).len() >= 65 {
+        let message = "must be a UUID and may not exceed a length of 64 characters";
+        found.required(&at.field("tenant"), message);
+    } else if !source.registry.split(',').all(|pair| pair.contains(':')) {
+        found.invalid(&registry_at, &source.registry, PAIRS);
+    }
+    found.not_empty(&at.field("volume"), &source.volume);
+}
+
+/// Checks a volume of a flex driver; the options of Kubernetes' own domains are taken.
+pub(super) fn flex_driver(
+    driver: &str,
+    options: &Option<BTreeMap<String, String>>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    found.not_empty(&at.field("driver"), driver);
+    let at = at.field("options");
+    for key in options.iter().flat_map(BTreeMap::keys) {
+        let domain = key.split('/').next().unwrap_or_default();
+        let domain = format!(".{}", domain.to_lowercase());
+        if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") {
+            let message = "kubernetes.io and k8s.io namespaces are reserved";
+            found.invalid(&at.key(key), key, message);
+        }
+    }
+}
+
+/// Checks a disk of Microsoft's cloud.
+pub(super) fn azure_disk(disk: &AzureDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
+    const MANAGED: &str = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
+    const BLOB: &str =
+        "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
+    found.not_empty(&at.field("diskName"), &disk.disk_name);
+    found.not_empty(&at.field("diskURI"), &disk.disk_uri);
+    let mode = disk.caching_mode.as_deref().unwrap_or("ReadWrite");
+    found.one_of(&at.field("cachingMode"), mode, &CACHING_MODES);
+    let kind = disk.kind.as_deref().unwrap_or("Shared");
+    found.one_of(&at.field("kind"), kind, &DISK_KINDS);
+    let (start, form) = match kind {
+        "Managed" => ("/subscriptions/", MANAGED),
+        _ => ("https://", BLOB),
+    };
+    if !disk.disk_uri.starts_with(start) {
+        found.unsupported(&at.field("diskURI"), &disk.disk_uri, &[form]);
+    }
+}
+
+fn storage_os(source: &StorageOSVolumeSource, at: &At<'_>, found: &mut Findings) {
+    storage_os_names(&source.volume_name, &source.volume_namespace, at, found);
+    if let Some(secret) = &source.secret_ref {
+        found.not_empty(&at.field("secretRef").field("name"), &secret.name);
+    }
+}
+
+/// Checks the names of a volume of StorageOS.
+pub(super) fn storage_os_names(
+    name: &Option<String>,
+    namespace: &Option<String>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    let (name, namespace) = (text(name), text(namespace));
+    found.not_empty(&at.field("volumeName"), name);
+    if !name.is_empty() {
+        found.invalid_each(&at.field("volumeName"), name, names::dns_label(name));
+    }
+    if !namespace.is_empty() {
+        let at = at.field("volumeNamespace");
+        found.invalid_each(&at, namespace, names::dns_label(namespace));
+    }
+}
+
+fn csi(source: &CSIVolumeSource, at: &At<'_>, found: &mut Findings) {
+    csi_driver(&source.driver, &at.field("driver"), found);
+    if let Some(secret) = &source.node_publish_secret_ref {
+        let at = at.field("nodePublishSecretRef");
+        let at = at.field("name");
+        if secret.name.is_empty() {
+            found.required(&at, "");
+        } else {
+            found.invalid_each(&at, &secret.name, names::dns_subdomain(&secret.name));
+        }
+    }
+}
+
+/// Checks the name of a CSI driver.
+pub(super) fn csi_driver(name: &str, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(at, name);
+    if name.len() > 63 {
+        found.too_long(at, 63);
+    }
+    found.invalid_each(at, name, names::dns_subdomain(&name.to_lowercase()));
+}

@@ -1,0 +1,367 @@
+//! Services.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+
+use super::fault::{Faults as _, Shown, items, text, text_or};
+use super::{address, metadata, names, ports};
+use crate::manifest::source::{At, Findings};
+
+const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
+const AFFINITIES: [&str; 2] = ["ClientIP", "None"];
+const TRAFFIC: [&str; 2] = ["Cluster", "Local"];
+const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
+const FAMILY_POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+const DISTRIBUTIONS: [&str; 1] = ["PreferClose"];
+const LONGEST_AFFINITY: i32 = 86_400;
+const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
+const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
+const TOPOLOGY_HINTS: &str = "service.kubernetes.io/topology-aware-hints";
+const TOPOLOGY_MODE: &str = "service.kubernetes.io/topology-mode";
+const NO_EXTERNAL: &str = "may not be set for ExternalName services";
+
+/// Checks a Service.
+pub fn service(service: &Service, found: &mut Findings) {
+    let at = At::ROOT;
+    let (meta_at, spec_at) = (at.field("metadata"), at.field("spec"));
+    metadata::object_meta(&service.metadata, names::dns_1035_label, &meta_at, found);
+    topology(service, &meta_at.field("annotations"), found);
+    let spec = service.spec.clone().unwrap_or_default();
+    let view = View::of(&spec);
+    if items(&spec.ports).is_empty() && !view.is_headless && view.kind != "ExternalName" {
+        found.required(&spec_at.field("ports"), "");
+    }
+    by_type(&spec, &view, &spec_at, found);
+    all_ports(items(&spec.ports), &spec_at.field("ports"), found);
+    if let Some(labels) = &spec.selector {
+        metadata::labels(labels, &spec_at.field("selector"), found);
+    }
+    affinity(&spec, &spec_at, found);
+    if view.kind != "ExternalName" {
+        cluster_ips(&spec, &view, &spec_at, found);
+    }
+    for (index, ip) in items(&spec.external_ips).iter().enumerate() {
+        address::reachable_ip(ip, &spec_at.field("externalIPs").index(index), found);
+    }
+    found.one_of(&spec_at.field("type"), view.kind, &TYPES);
+    taken_ports(&spec, &view, &spec_at.field("ports"), found);
+    source_ranges(service, &spec, &view, found);
+    balancer(&spec, &view, &spec_at, found);
+    traffic(&spec, &view, &spec_at, found);
+    warn(&spec, &view, &spec_at, found);
+}
+
+/// A service with what the server fills in.
+struct View<'a> {
+    kind: &'a str,
+    cluster_ips: Vec<&'a str>,
+    is_headless: bool,
+    is_external: bool,
+}
+
+impl<'a> View<'a> {
+    fn of(spec: &'a ServiceSpec) -> Self {
+        let kind = text_or(&spec.type_, "ClusterIP");
+        let mut cluster_ips: Vec<&str> = items(&spec.cluster_ips)
+            .iter()
+            .map(String::as_str)
+            .collect();
+        let first = text(&spec.cluster_ip);
+        if cluster_ips.is_empty() && !first.is_empty() {
+            cluster_ips.push(first);
+        }
+        let has_external_ips = !items(&spec.external_ips).is_empty();
+        Self {
+            kind,
+            is_headless: cluster_ips == ["None"],
+            is_external: ["LoadBalancer", "NodePort"].contains(&kind)
+                || (kind == "ClusterIP" && has_external_ips),
+            cluster_ips,
+        }
+    }
+
+    fn is_balanced(&self) -> bool {
+        self.kind == "LoadBalancer"
+    }
+}
+
+fn topology(service: &Service, at: &At<'_>, found: &mut Findings) {
+    let annotations = service.metadata.annotations.as_ref();
+    let value = |key| annotations.and_then(|map| map.get(key));
+    if let (Some(hints), Some(mode)) = (value(TOPOLOGY_HINTS), value(TOPOLOGY_MODE))
+        && hints != mode
+    {
+        let message = format!("must match annotations[{TOPOLOGY_HINTS}] when both are specified");
+        found.invalid(&at.key(TOPOLOGY_MODE), mode, &message);
+    }
+}
+
+fn by_type(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    match view.kind {
+        "LoadBalancer" | "NodePort" if view.is_headless => {
+            // `clusterIPs` is where the server keeps what `clusterIP` says
+            let at = at.field("clusterIPs");
+            let message = format!("may not be set to 'None' for {} services", view.kind);
+            found.invalid(&at.index(0), "None", &message);
+        }
+        "ExternalName" => external_name(spec, view, at, found),
+        _ => {}
+    }
+}
+
+fn external_name(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let set = [
+        ("clusterIPs", !view.cluster_ips.is_empty()),
+        ("ipFamilies", !items(&spec.ip_families).is_empty()),
+        ("ipFamilyPolicy", spec.ip_family_policy.is_some()),
+    ];
+    for (field, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
+        found.forbidden(&at.field(field), NO_EXTERNAL);
+    }
+    let name = text(&spec.external_name);
+    let name = name.strip_suffix('.').unwrap_or(name);
+    let at = at.field("externalName");
+    if name.is_empty() {
+        found.required(&at, "");
+    } else {
+        found.invalid_each(&at, name, names::dns_subdomain(name));
+    }
+}
+
+fn all_ports(list: &[ServicePort], at: &At<'_>, found: &mut Findings) {
+    let mut seen = BTreeSet::new();
+    for (index, port) in list.iter().enumerate() {
+        let at = at.index(index);
+        let (name, name_at) = (text(&port.name), at.field("name"));
+        if !name.is_empty() {
+            found.invalid_each(&name_at, name, names::dns_label(name));
+            if !seen.insert(name) {
+                found.duplicate(&name_at, name);
+            }
+        } else if list.len() > 1 {
+            found.required(&name_at, "");
+        }
+        ports::number(port.port, &at.field("port"), found);
+        let protocol = text_or(&port.protocol, "TCP");
+        found.one_of(&at.field("protocol"), protocol, &ports::PROTOCOLS);
+        let same = IntOrString::Int(port.port);
+        let target = match &port.target_port {
+            None | Some(IntOrString::Int(0)) => &same,
+            Some(IntOrString::String(name)) if name.is_empty() => &same,
+            Some(target) => target,
+        };
+        ports::number_or_name(target, &at.field("targetPort"), found);
+        if let Some(protocol) = &port.app_protocol {
+            metadata::label_key(protocol, &at.field("appProtocol"), found);
+        }
+    }
+}
+
+fn taken_ports(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let (mut of_nodes, mut own) = (BTreeSet::new(), BTreeSet::new());
+    for (index, port) in items(&spec.ports).iter().enumerate() {
+        let at = at.index(index);
+        let node_at = at.field("nodePort");
+        let node_port = port.node_port.unwrap_or_default();
+        let protocol = text_or(&port.protocol, "TCP");
+        if node_port != 0 {
+            if view.kind == "ClusterIP" {
+                found.forbidden(&node_at, "may not be used when `type` is 'ClusterIP'");
+            }
+            if !of_nodes.insert((protocol, node_port)) {
+                found.duplicate(&node_at, node_port);
+            }
+        }
+        if !own.insert((protocol, port.port)) {
+            let number = port.port;
+            let key = format!(
+                r#"{{"Name":"","Protocol":"{protocol}","AppProtocol":null,"Port":{number},"TargetPort":0,"NodePort":0}}"#
+            );
+            found.duplicate(&at, Shown::Json(key));
+        }
+    }
+}
+
+fn affinity(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
+    let affinity = text_or(&spec.session_affinity, "None");
+    found.one_of(&at.field("sessionAffinity"), affinity, &AFFINITIES);
+    if affinity != "ClientIP" {
+        return;
+    }
+    let config = spec.session_affinity_config.as_ref();
+    let client = config.and_then(|config| config.client_ip.as_ref());
+    let seconds = client.and_then(|client| client.timeout_seconds);
+    let seconds = seconds.filter(|seconds| !(1..=LONGEST_AFFINITY).contains(seconds));
+    if let Some(seconds) = seconds {
+        let at = at.field("sessionAffinityConfig");
+        let at = at.field("clientIP");
+        let message = format!("must be greater than 0 and less than {LONGEST_AFFINITY}");
+        found.invalid(&at.field("timeoutSeconds"), seconds, &message);
+    }
+}
+
+fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let (first, ips) = (text(&spec.cluster_ip), &view.cluster_ips);
+    let ips_at = at.field("clusterIPs");
+    if first.is_empty() && !ips.is_empty() {
+        let message = "must be empty when `clusterIP` is not specified";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    } else if !first.is_empty() && ips.first() != Some(&first) {
+        let message = "first value must match `clusterIP`";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    }
+    families(spec, at, found);
+    let before = found.0.len();
+    let mut addresses = Vec::new();
+    for (index, ip) in ips.iter().enumerate() {
+        if index == 0 && *ip == "None" {
+            if ips.len() > 1 {
+                let message = "'None' must be the first and only value";
+                found.invalid(&ips_at, Shown::json(ips), message);
+            }
+            continue;
+        }
+        // an address of its own stands in `clusterIP` where `clusterIPs` is absent
+        addresses.extend(address::ip(ip, &ips_at.index(index), found));
+    }
+    let is_wrong = found.0.len() > before;
+    if ips.len() > 2 {
+        found.invalid(&ips_at, Shown::json(ips), "may only hold up to 2 values");
+    }
+    if is_wrong {
+        return;
+    }
+    let are_v6 = addresses.iter().map(|ip| address::is_v6(*ip));
+    if ips.len() > 1 && are_v6.collect::<BTreeSet<_>>().len() < 2 {
+        let message = "may specify no more than one IP for each IP family";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    }
+    family_of_each(spec, &addresses, &ips_at, found);
+}
+
+fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
+    let families = items(&spec.ip_families);
+    for (index, family) in families.iter().enumerate() {
+        let at = at.field("ipFamilies");
+        let at = at.index(index);
+        found.one_of(&at, family, &FAMILIES);
+        if families[..index].contains(family) {
+            found.duplicate(&at, family);
+        }
+    }
+    if let Some(policy) = &spec.ip_family_policy {
+        found.one_of(&at.field("ipFamilyPolicy"), policy, &FAMILY_POLICIES);
+    }
+}
+
+fn family_of_each(spec: &ServiceSpec, ips: &[IpAddr], at: &At<'_>, found: &mut Findings) {
+    let families = items(&spec.ip_families).iter();
+    for (index, (ip, family)) in ips.iter().zip(families).enumerate() {
+        if FAMILIES.contains(&family.as_str()) && address::is_v6(*ip) != (family == "IPv6") {
+            let message =
+                format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
+            found.invalid(&at.index(index), &ip.to_string(), &message);
+        }
+    }
+}
+
+fn source_ranges(service: &Service, spec: &ServiceSpec, view: &View<'_>, found: &mut Findings) {
+    let ranges = items(&spec.load_balancer_source_ranges);
+    let at = At::ROOT;
+    if !ranges.is_empty() {
+        let at = at.field("spec");
+        let at = at.field("loadBalancerSourceRanges");
+        if !view.is_balanced() {
+            found.forbidden(&at, ONLY_BALANCED);
+        }
+        for (index, range) in ranges.iter().enumerate() {
+            address::cidr(range.trim(), &at.index(index), found);
+        }
+        return;
+    }
+    let annotations = service.metadata.annotations.as_ref();
+    let Some(ranges) = annotations.and_then(|map| map.get(SOURCE_RANGES)) else {
+        return;
+    };
+    let at = at.field("metadata");
+    let at = at.field("annotations");
+    let at = at.key(SOURCE_RANGES);
+    if !view.is_balanced() {
+        found.forbidden(&at, ONLY_BALANCED);
+    }
+    for range in ranges.split(',').filter(|_| !ranges.trim().is_empty()) {
+        address::cidr(range.trim(), &at, found);
+    }
+}
+
+fn balancer(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    if spec.allocate_load_balancer_node_ports.is_some() && !view.is_balanced() {
+        found.forbidden(&at.field("allocateLoadBalancerNodePorts"), ONLY_BALANCED);
+    }
+    let Some(class) = &spec.load_balancer_class else {
+        return;
+    };
+    let at = at.field("loadBalancerClass");
+    if view.is_balanced() {
+        metadata::label_key(class, &at, found);
+    } else {
+        found.forbidden(&at, ONLY_BALANCED);
+    }
+}
+
+fn traffic(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let external = text(&spec.external_traffic_policy);
+    let external_at = at.field("externalTrafficPolicy");
+    if !external.is_empty() {
+        if view.is_external {
+            found.one_of(&external_at, external, &TRAFFIC);
+        } else {
+            let message = "may only be set for externally-accessible services";
+            found.invalid(&external_at, external, message);
+        }
+    }
+    let health = spec.health_check_node_port.unwrap_or_default();
+    let health_at = at.field("healthCheckNodePort");
+    if health != 0 {
+        if view.is_balanced() && external == "Local" {
+            ports::number(health, &health_at, found);
+        } else {
+            let message = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+            found.invalid(&health_at, health, message);
+        }
+    }
+    if let Some(policy) = &spec.internal_traffic_policy {
+        found.one_of(&at.field("internalTrafficPolicy"), policy, &TRAFFIC);
+    }
+    if let Some(distribution) = &spec.traffic_distribution {
+        found.one_of(
+            &at.field("trafficDistribution"),
+            distribution,
+            &DISTRIBUTIONS,
+        );
+    }
+}
+
+fn warn(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    if view.kind == "ExternalName" && !items(&spec.external_ips).is_empty() {
+        let message = r#"externalIPs are ignored when spec.type is "ExternalName""#;
+        found.warning(&at.field("externalIPs"), message);
+    }
+    if view.kind != "ExternalName" && !text(&spec.external_name).is_empty() {
+        let message = r#"externalName is ignored when spec.type is not "ExternalName""#;
+        found.warning(&at.field("externalName"), message);
+    }
+    if view.is_headless {
+        if !text(&spec.load_balancer_ip).is_empty() {
+            let message = "loadBalancerIP is ignored for headless services";
+            found.warning(&at.field("loadBalancerIP"), message);
+        }
+        if text_or(&spec.session_affinity, "None") != "None" {
+            let message = "sessionAffinity is ignored for headless services";
+            found.warning(&at.field("sessionAffinity"), message);
+        }
+    }
+}
