@@ -3,6 +3,7 @@
 //! The only place with `unsafe` code. Nothing here knows what a pod is.
 
 pub mod firewall;
+pub mod flock;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;

@@ -1,0 +1,308 @@
+//! One lock file: the ticket protocol carried out with the kernel's byte-range locks.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use jiff::Timestamp;
+
+use super::protocol::{Answer, LIMIT, Mode, Step, Ticket};
+use super::record::{Holder, RECORD_LEN};
+use super::watchdog::Watchdog;
+use super::{LockError, Reporter};
+use crate::sys::flock::{self, ByteRange, RangeLock};
+
+const GATE: ByteRange = ByteRange::byte(0);
+const TICKETS: u64 = 1 << 60;
+const HOUSE: u64 = 1 << 61;
+/// The exclusive holder of ticket t locks this many bytes and t more, so that its range covers every shared holder's byte.
+const EXCLUSIVE_LEN: u64 = 1 << 60;
+/// Everything behind the gate; the sum with the start is the largest offset the kernel knows.
+const BEHIND_GATE: ByteRange = ByteRange {
+    start: TICKETS,
+    len: i64::MAX.unsigned_abs() - TICKETS,
+};
+
+/// Records repeat after so many tickets: a longer queue is kept in order, but its first waiters lose their names.
+const RECORDS: u64 = 4096;
+
+/// A lock that is held; dropping it frees it.
+#[derive(Debug)]
+pub(super) struct Held {
+    file: File,
+    path: PathBuf,
+    ticket: Ticket,
+}
+
+/// What asking for a lock led to.
+#[derive(Debug)]
+pub(super) enum Acquired {
+    Held(Held),
+    /// The file was removed by its holder while we waited.
+    Gone,
+}
+
+/// Who stands where in one lock file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Occupants {
+    pub(super) holders: Vec<Option<Holder>>,
+    pub(super) exclusive: bool,
+    pub(super) queue: Vec<Option<Holder>>,
+}
+
+impl Held {
+    /// Takes the lock, waiting for its turn; the file is made if it is missing.
+    pub(super) fn take(
+        path: &Path,
+        mode: Mode,
+        command: &str,
+        reporter: Option<&Reporter>,
+    ) -> Result<Acquired, LockError> {
+        let at = |source| LockError::io(path, source);
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)
+            .map_err(at)?;
+        let mut walk = Walk {
+            file: &file,
+            path,
+            mode,
+            command,
+            reporter,
+            watchdog: None,
+        };
+        let ticket = walk.run(LIMIT).map_err(at)?;
+        let still_there = is_at(&file, path).map_err(at)?;
+        let held = Self {
+            file,
+            path: path.to_owned(),
+            ticket,
+        };
+        Ok(if still_there {
+            Acquired::Held(held)
+        } else {
+            Acquired::Gone
+        })
+    }
+
+    /// Returns the place this holder had in the queue; the count starts again whenever the lock is idle.
+    pub(super) fn ticket(&self) -> Ticket {
+        self.ticket
+    }
+
+    /// Unlinks the lock file and frees the lock: the last act on a thing that no longer exists.
+    pub(super) fn remove(self) -> Result<(), LockError> {
+        std::fs::remove_file(&self.path).map_err(|source| LockError::io(&self.path, source))
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        // Closing would do, were there no child of ours just between fork and exec with a copy of the descriptor.
+        // It cannot fail on a file we locked; if it did, the close that follows is the second chance.
+        let _ = flock::unlock(&self.file, ByteRange::ALL);
+    }
+}
+
+/// Returns whether the open file is (still) the one at the path.
+pub(in crate::state) fn is_at(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match std::fs::metadata(path) {
+        Ok(there) => Ok(ours.ino() == there.ino() && ours.dev() == there.dev()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// One process on its way into the house.
+struct Walk<'a> {
+    file: &'a File,
+    path: &'a Path,
+    mode: Mode,
+    command: &'a str,
+    reporter: Option<&'a Reporter>,
+    watchdog: Option<Watchdog>,
+}
+
+impl Walk<'_> {
+    fn run(&mut self, limit: Ticket) -> io::Result<Ticket> {
+        let mut step = Step::LockGate;
+        loop {
+            if let Step::Entered(ticket) = step {
+                return Ok(ticket);
+            }
+            let answer = self.call(step)?;
+            step = step
+                .after(answer, limit)
+                .expect("each step is answered in its own kind");
+        }
+    }
+
+    fn call(&mut self, step: Step) -> io::Result<Answer> {
+        match step {
+            Step::LockGate => self.wait_for(GATE, RangeLock::Write)?,
+            Step::Look => {
+                let found = flock::find_conflict(self.file, BEHIND_GATE, RangeLock::Read)?;
+                return Ok(found.map_or(Answer::Empty, |_| Answer::NotEmpty));
+            }
+            Step::ReadCounter => return Ok(Answer::Counter(read_counter(self.file)?)),
+            Step::AwaitEmpty => {
+                self.wait_for(BEHIND_GATE, RangeLock::Read)?;
+                flock::unlock(self.file, BEHIND_GATE)?;
+            }
+            Step::EnterAtOnce(ticket) => {
+                self.write_record(ticket);
+                self.wait_for(self.place_in_house(ticket), RangeLock::Write)?;
+            }
+            Step::LockTicket(ticket) => {
+                self.write_record(ticket);
+                self.wait_for(ticket_byte(ticket), RangeLock::Write)?;
+            }
+            Step::WriteCounter { ticket, .. } => {
+                self.file.write_all_at(&(ticket + 1).to_le_bytes(), 0)?;
+            }
+            Step::LeaveGate { .. } => flock::unlock(self.file, GATE)?,
+            Step::FindEarlier(mine) => return Ok(Answer::Earlier(self.find_earlier(mine)?)),
+            Step::AwaitTicket { earlier, .. } => {
+                self.wait_for(ticket_byte(earlier), RangeLock::Read)?;
+                flock::unlock(self.file, ticket_byte(earlier))?;
+            }
+            Step::Enter(ticket) => self.wait_for(self.place_in_house(ticket), RangeLock::Write)?,
+            Step::DropTicket(ticket) => flock::unlock(self.file, ticket_byte(ticket))?,
+            Step::Entered(_) => {}
+        }
+        Ok(Answer::Done)
+    }
+
+    /// Finds an earlier ticket, the one just before ours if it is held: its end wakes us alone, and once.
+    fn find_earlier(&self, mine: Ticket) -> io::Result<Option<Ticket>> {
+        let earlier = ByteRange {
+            start: TICKETS,
+            len: mine,
+        };
+        if mine == 0 {
+            return Ok(None);
+        }
+        let Some(found) = flock::find_conflict(self.file, earlier, RangeLock::Read)? else {
+            return Ok(None);
+        };
+        let before = ticket_byte(mine - 1);
+        let before = flock::find_conflict(self.file, before, RangeLock::Read)?;
+        Ok(Some(before.unwrap_or(found).start - TICKETS))
+    }
+
+    fn wait_for(&mut self, range: ByteRange, lock: RangeLock) -> io::Result<()> {
+        if flock::try_lock(self.file, range, lock)? {
+            return Ok(());
+        }
+        if let (None, Some(reporter)) = (&self.watchdog, self.reporter) {
+            self.watchdog = Watchdog::start(self.path, reporter);
+        }
+        flock::lock(self.file, range, lock)
+    }
+
+    fn place_in_house(&self, ticket: Ticket) -> ByteRange {
+        match self.mode {
+            Mode::Shared => ByteRange::byte(HOUSE + ticket),
+            Mode::Exclusive => ByteRange {
+                start: HOUSE,
+                len: EXCLUSIVE_LEN + ticket,
+            },
+        }
+    }
+
+    /// Writes who we are, before the ticket is locked, so that whoever sees the lock sees its record.
+    ///
+    /// A full disk costs the name, not the lock.
+    fn write_record(&self, ticket: Ticket) {
+        let record = Holder::this_process(self.command, Timestamp::now()).encode(ticket);
+        let _ = self.file.write_all_at(&record, record_offset(ticket));
+    }
+}
+
+impl Occupants {
+    /// Asks the kernel who holds the lock and who waits for it; takes no lock and leaves no trace.
+    pub(super) fn of(path: &Path) -> io::Result<Self> {
+        let file = File::open(path)?;
+        let mut occupants = Self::default();
+        let mut tickets: Vec<Ticket> = Vec::new();
+        for range in held_ranges(&file, BEHIND_GATE)? {
+            if range.start < HOUSE {
+                // The kernel joins neighbouring ranges of one description; a description has one ticket at a time.
+                tickets.push(range.start - TICKETS);
+                continue;
+            }
+            let exclusive = range.len >= EXCLUSIVE_LEN;
+            let ticket = if exclusive {
+                range.len - EXCLUSIVE_LEN
+            } else {
+                range.start - HOUSE
+            };
+            tickets.retain(|waiting| *waiting != ticket);
+            occupants.exclusive = exclusive;
+            occupants.holders.push(read_record(&file, ticket));
+        }
+        tickets.sort_unstable();
+        occupants.queue = tickets
+            .into_iter()
+            .map(|ticket| read_record(&file, ticket))
+            .collect();
+        Ok(occupants)
+    }
+}
+
+/// Returns every write-locked range within `range`, by asking for one and then on both sides of it.
+fn held_ranges(file: &File, range: ByteRange) -> io::Result<Vec<ByteRange>> {
+    let mut found = Vec::new();
+    let mut asks = vec![range];
+    while let Some(ask) = asks.pop() {
+        if ask.len == 0 {
+            continue;
+        }
+        let Some(held) = flock::find_conflict(file, ask, RangeLock::Read)? else {
+            continue;
+        };
+        let (ask_end, held_end) = (ask.start + ask.len, held.start + held.len);
+        asks.push(ByteRange {
+            start: held_end.min(ask_end),
+            len: ask_end.saturating_sub(held_end),
+        });
+        asks.push(ByteRange {
+            start: ask.start,
+            len: held.start.saturating_sub(ask.start),
+        });
+        found.push(held);
+    }
+    found.sort_unstable_by_key(|held| held.start);
+    Ok(found)
+}
+
+fn ticket_byte(ticket: Ticket) -> ByteRange {
+    ByteRange::byte(TICKETS + ticket)
+}
+
+fn record_offset(ticket: Ticket) -> u64 {
+    let len = u64::try_from(RECORD_LEN).expect("a small constant");
+    len * (1 + ticket % RECORDS)
+}
+
+fn read_record(file: &File, ticket: Ticket) -> Option<Holder> {
+    let mut bytes = [0; RECORD_LEN];
+    file.read_exact_at(&mut bytes, record_offset(ticket)).ok()?;
+    Holder::decode(&bytes, ticket)
+}
+
+/// Reads the counter; a file too short for one has not been used yet.
+fn read_counter(file: &File) -> io::Result<Ticket> {
+    let mut bytes = [0; 8];
+    match file.read_exact_at(&mut bytes, 0) {
+        Ok(()) => Ok(u64::from_le_bytes(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        Err(error) => Err(error),
+    }
+}
