@@ -1,11 +1,17 @@
 //! What outlives a process: the database, the locks of the commands and the leases of the supervisors.
 #![forbid(unsafe_code)]
 
+mod intent;
 mod lease;
 mod lock;
+mod sqlite;
+mod store;
 
+pub use intent::{Intent, IntentKind, IntentState, Outcome};
 pub use lease::{Lease, LeaseError};
 pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,
     PodGuard, PodShare, Reporter, StoreGuard,
 };
+pub use sqlite::{Durability, StoreError};
+pub use store::{Store, Taken};

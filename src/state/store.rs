@@ -1,0 +1,803 @@
+//! The store: pods, containers, images, volumes, objects, intents and claims, as typed records.
+//!
+//! A record is stored as the JSON of its model type; a column beside it is only what is searched by.
+//! Names, addresses and host ports are *claims*: rows inserted in the transaction that creates the pod,
+//! so that two commands cannot both have one.
+
+use std::path::Path;
+
+use rusqlite::{OptionalExtension as _, Transaction, params};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::intent::{Intent, IntentKind, IntentState, Outcome};
+use super::lock::LockDir;
+use super::sqlite::{Database, Durability, Inner, StoreError};
+use crate::model::network::PublishedPort;
+use crate::model::observed::{
+    ContainerRecord, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord, VolumeRecord,
+};
+use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
+
+const MIGRATIONS: &[&str] = &["
+CREATE TABLE pods (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE containers (
+  id TEXT PRIMARY KEY,
+  pod TEXT NOT NULL REFERENCES pods,
+  position INTEGER NOT NULL,
+  record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX containers_of_pod ON containers (pod, position);
+CREATE TABLE claims (
+  kind TEXT NOT NULL, value TEXT NOT NULL, pod TEXT NOT NULL REFERENCES pods,
+  PRIMARY KEY (kind, value)) STRICT, WITHOUT ROWID;
+CREATE INDEX claims_of_pod ON claims (pod);
+CREATE TABLE images (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE volumes (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE objects (
+  kind TEXT NOT NULL, name TEXT NOT NULL, record TEXT NOT NULL,
+  PRIMARY KEY (kind, name)) STRICT, WITHOUT ROWID;
+CREATE TABLE intents (
+  seq INTEGER PRIMARY KEY AUTOINCREMENT,
+  pod TEXT NOT NULL, container TEXT,
+  kind TEXT NOT NULL, by TEXT NOT NULL, state TEXT NOT NULL) STRICT;
+CREATE INDEX intents_of_pod ON intents (pod, seq);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+"];
+
+/// A name, address or port that somebody else has.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Taken {
+    #[error("name {name:?} is in use: {what} already exists")]
+    Name { name: String, what: &'static str },
+    #[error("address {address} is in use by pod `{holder}`")]
+    Address { address: String, holder: String },
+    #[error("port {port} is already taken by pod `{holder}`")]
+    Port { port: String, holder: String },
+}
+
+/// The database of one root directory.
+#[derive(Debug)]
+pub struct Store(Database);
+
+impl Store {
+    /// Opens the database below `root`.
+    ///
+    /// # Errors
+    /// It cannot be opened, or a newer version wrote it.
+    pub fn open(root: &Path, locks: LockDir) -> Result<Self, StoreError> {
+        Database::open(&root.join("db.sqlite"), locks, MIGRATIONS).map(Self)
+    }
+
+    /// Returns everything recorded, of one moment; takes no lock.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn observed(&self) -> Result<Observed, StoreError> {
+        self.0.read(|tx| {
+            let mut pods: Vec<ObservedPod> =
+                records::<PodRecord>(tx, "SELECT record FROM pods", [])?
+                    .into_iter()
+                    .map(|record| ObservedPod {
+                        record,
+                        containers: Vec::new(),
+                    })
+                    .collect();
+            pods.sort_by(|a, b| {
+                (a.record.created, &a.record.id).cmp(&(b.record.created, &b.record.id))
+            });
+            let places: std::collections::HashMap<PodId, usize> = pods
+                .iter()
+                .enumerate()
+                .map(|(place, pod)| (pod.record.id.clone(), place))
+                .collect();
+            let containers: Vec<ContainerRecord> = records(
+                tx,
+                "SELECT record FROM containers ORDER BY pod, position",
+                [],
+            )?;
+            for container in containers {
+                if let Some(place) = places.get(&container.pod) {
+                    pods[*place].containers.push(container);
+                }
+            }
+            Ok(Observed {
+                pods,
+                volumes: records(tx, "SELECT record FROM volumes ORDER BY name", [])?,
+                objects: records(tx, "SELECT record FROM objects ORDER BY kind, name", [])?,
+            })
+        })
+    }
+
+    /// Returns one pod with its containers.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn pod(&self, id: &PodId) -> Result<Option<ObservedPod>, StoreError> {
+        self.0.read(|tx| pod(tx, id))
+    }
+
+    /// Records a new pod with its containers, and its claims.
+    ///
+    /// # Errors
+    /// [`StoreError::Taken`] names who has a name, address or port of the pod.
+    pub fn create_pod(&mut self, pod: &ObservedPod) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            let id = pod.record.id.as_str();
+            tx.execute(
+                "INSERT INTO pods (id, record) VALUES (?1, ?2)",
+                params![id, serde_json::to_string(&pod.record)?],
+            )?;
+            claim_all(tx, pod)?;
+            for (position, container) in pod.containers.iter().enumerate() {
+                tx.execute(
+                    "INSERT INTO containers (id, pod, position, record) VALUES (?1, ?2, ?3, ?4)",
+                    params![
+                        container.id.as_str(),
+                        id,
+                        i64::try_from(position).unwrap_or(i64::MAX),
+                        serde_json::to_string(container)?
+                    ],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets a pod with all that it claims and was asked.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn remove_pod(&mut self, id: &PodId) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            for table in ["claims", "containers", "intents"] {
+                tx.execute(
+                    &format!("DELETE FROM {table} WHERE pod = ?1"),
+                    [id.as_str()],
+                )?;
+            }
+            tx.execute("DELETE FROM pods WHERE id = ?1", [id.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets one container of a pod and its name.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn remove_container(
+        &mut self,
+        id: &ContainerId,
+        full_name: &str,
+    ) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            tx.execute("DELETE FROM containers WHERE id = ?1", [id.as_str()])?;
+            tx.execute(
+                "DELETE FROM claims WHERE kind = 'name' AND value = ?1",
+                [full_name],
+            )?;
+            tx.execute("DELETE FROM intents WHERE container = ?1", [id.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Records what containers do now and what became of intents, in one transaction.
+    ///
+    /// Only the holder of the pod's lease calls this.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn record(
+        &mut self,
+        containers: &[&ContainerRecord],
+        outcomes: &[(i64, Outcome)],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        self.0.write(durability, |tx| {
+            for container in containers {
+                tx.execute(
+                    "UPDATE containers SET record = ?2 WHERE id = ?1",
+                    params![container.id.as_str(), serde_json::to_string(container)?],
+                )?;
+            }
+            for (seq, outcome) in outcomes {
+                let state = IntentState::Done(outcome.clone());
+                tx.execute(
+                    "UPDATE intents SET state = ?2 WHERE seq = ?1",
+                    params![seq, serde_json::to_string(&state)?],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes down what somebody wants of containers of a pod; the numbers are in the order given.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn intend(
+        &mut self,
+        pod: &PodId,
+        wanted: &[(Option<ContainerId>, IntentKind)],
+        by: &str,
+    ) -> Result<Vec<i64>, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            let pending = serde_json::to_string(&IntentState::Pending)?;
+            let mut numbers = Vec::with_capacity(wanted.len());
+            for (container, kind) in wanted {
+                tx.execute(
+                    "INSERT INTO intents (pod, container, kind, by, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+                    params![
+                        pod.as_str(),
+                        container.as_ref().map(ContainerId::as_str),
+                        serde_json::to_string(kind)?,
+                        by,
+                        pending
+                    ],
+                )?;
+                numbers.push(tx.last_insert_rowid());
+            }
+            Ok(numbers)
+        })
+    }
+
+    /// Returns the intents of a pod that nobody has carried out, in their order.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn pending(&self, pod: &PodId) -> Result<Vec<Intent>, StoreError> {
+        self.0.read(|tx| {
+            let pending = serde_json::to_string(&IntentState::Pending)?;
+            let mut statement = tx.prepare(
+                "SELECT seq, container, kind, by FROM intents WHERE pod = ?1 AND state = ?2 ORDER BY seq",
+            )?;
+            let rows = statement.query_map(params![pod.as_str(), pending], |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, Option<String>>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                ))
+            })?;
+            let mut intents = Vec::new();
+            for row in rows {
+                let (seq, container, kind, by) = row?;
+                intents.push(Intent {
+                    seq,
+                    container: container.and_then(|id| ContainerId::parse(&id).ok()),
+                    kind: serde_json::from_str(&kind)?,
+                    by,
+                });
+            }
+            Ok(intents)
+        })
+    }
+
+    /// Returns what became of an intent; none if its pod or container was removed.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn intent_state(&self, seq: i64) -> Result<Option<IntentState>, StoreError> {
+        self.0.read(|tx| {
+            let state: Option<String> = tx
+                .query_row("SELECT state FROM intents WHERE seq = ?1", [seq], |row| {
+                    row.get(0)
+                })
+                .optional()?;
+            Ok(state
+                .map(|state| serde_json::from_str(&state))
+                .transpose()?)
+        })
+    }
+
+    /// Forgets intents that were carried out and told.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_intents(&mut self, numbers: &[i64]) -> Result<(), StoreError> {
+        self.0.write(Durability::Normal, |tx| {
+            for seq in numbers {
+                tx.execute("DELETE FROM intents WHERE seq = ?1", [seq])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Records a named volume, or replaces its record.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn put_volume(&mut self, volume: &VolumeRecord) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO volumes (name, record) VALUES (?1, ?2)",
+                params![volume.spec.name.as_str(), serde_json::to_string(volume)?],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a named volume; tells whether there was one.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn remove_volume(&mut self, name: &VolumeName) -> Result<bool, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            Ok(tx.execute("DELETE FROM volumes WHERE name = ?1", [name.as_str()])? > 0)
+        })
+    }
+
+    /// Records a ConfigMap or Secret, or replaces it.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn put_object(&mut self, object: &ObjectRecord) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            tx.execute(
+                "INSERT OR REPLACE INTO objects (kind, name, record) VALUES (?1, ?2, ?3)",
+                params![
+                    object.content.kind(),
+                    object.name.as_str(),
+                    serde_json::to_string(object)?
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a ConfigMap or Secret; tells whether there was one.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn remove_object(&mut self, kind: &str, name: &ObjectName) -> Result<bool, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            Ok(tx.execute(
+                "DELETE FROM objects WHERE kind = ?1 AND name = ?2",
+                params![kind, name.as_str()],
+            )? > 0)
+        })
+    }
+
+    /// Returns the records of all images, of the type the image layer keeps.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn images<T: DeserializeOwned>(&self) -> Result<Vec<T>, StoreError> {
+        self.0
+            .read(|tx| records(tx, "SELECT record FROM images ORDER BY id", []))
+    }
+
+    /// Lets `change` look at all images and say which records to write and which ids to forget.
+    ///
+    /// Names move between images, so a change sees and writes them in one transaction.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn change_images<T: DeserializeOwned + Serialize, R>(
+        &mut self,
+        change: impl FnOnce(&mut std::collections::BTreeMap<String, T>) -> R,
+    ) -> Result<R, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            let mut images = std::collections::BTreeMap::new();
+            let mut before = std::collections::BTreeMap::new();
+            let mut statement = tx.prepare("SELECT id, record FROM images")?;
+            let rows = statement.query_map([], |row| {
+                Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?))
+            })?;
+            for row in rows {
+                let (id, record) = row?;
+                images.insert(id.clone(), serde_json::from_str(&record)?);
+                before.insert(id, record);
+            }
+            let result = change(&mut images);
+            for id in before.keys().filter(|id| !images.contains_key(*id)) {
+                tx.execute("DELETE FROM images WHERE id = ?1", [id])?;
+            }
+            for (id, image) in &images {
+                let record = serde_json::to_string(image)?;
+                if before.get(id) != Some(&record) {
+                    tx.execute(
+                        "INSERT OR REPLACE INTO images (id, record) VALUES (?1, ?2)",
+                        params![id, record],
+                    )?;
+                }
+            }
+            Ok(result)
+        })
+    }
+
+    /// Returns a setting of this root, such as the subnet of its bridge; `choose` makes it the first time.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn setting(
+        &mut self,
+        name: &str,
+        choose: impl FnOnce() -> String,
+    ) -> Result<String, StoreError> {
+        let find = |tx: &Transaction<'_>| {
+            tx.query_row(
+                "SELECT value FROM settings WHERE name = ?1",
+                [name],
+                |row| row.get::<_, String>(0),
+            )
+            .optional()
+            .map_err(Inner::from)
+        };
+        if let Some(value) = self.0.read(find)? {
+            return Ok(value);
+        }
+        self.0.write(Durability::Full, |tx| {
+            if let Some(value) = find(tx)? {
+                return Ok(value);
+            }
+            let value = choose();
+            tx.execute(
+                "INSERT INTO settings (name, value) VALUES (?1, ?2)",
+                params![name, value],
+            )?;
+            Ok(value)
+        })
+    }
+
+    /// Forgets a setting, to be chosen anew.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_setting(&mut self, name: &str) -> Result<(), StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            tx.execute("DELETE FROM settings WHERE name = ?1", [name])?;
+            Ok(())
+        })
+    }
+}
+
+impl ObjectContent {
+    /// Returns the kind of the object, as Kubernetes spells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ConfigMap(_) => "ConfigMap",
+            Self::Secret { .. } => "Secret",
+        }
+    }
+}
+
+fn records<T: DeserializeOwned>(
+    tx: &Transaction<'_>,
+    query: &str,
+    parameters: impl rusqlite::Params,
+) -> Result<Vec<T>, Inner> {
+    let mut statement = tx.prepare(query)?;
+    let mut rows = statement.query(parameters)?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(serde_json::from_str(row.get_ref(0)?.as_str().map_err(
+            |error| {
+                Inner::Sqlite(rusqlite::Error::FromSqlConversionFailure(
+                    0,
+                    rusqlite::types::Type::Text,
+                    error.into(),
+                ))
+            },
+        )?)?);
+    }
+    Ok(found)
+}
+
+fn pod(tx: &Transaction<'_>, id: &PodId) -> Result<Option<ObservedPod>, Inner> {
+    let Some(record) =
+        records::<PodRecord>(tx, "SELECT record FROM pods WHERE id = ?1", [id.as_str()])?.pop()
+    else {
+        return Ok(None);
+    };
+    let containers = records(
+        tx,
+        "SELECT record FROM containers WHERE pod = ?1 ORDER BY position",
+        [id.as_str()],
+    )?;
+    Ok(Some(ObservedPod { record, containers }))
+}
+
+/// Claims every name, address and port of a pod, or says who has it.
+fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), Inner> {
+    let spec = &pod.record.spec;
+    let id = &pod.record.id;
+    claim_name(tx, spec.name.as_str(), id, "pod")?;
+    claim_name(tx, &spec.infra_name(id), id, "container")?;
+    for container in &pod.containers {
+        claim_name(tx, &spec.full_name(&container.name), id, "container")?;
+    }
+    for address in &pod.record.addresses {
+        let value = format!("{} {}", address.network, address.address);
+        if let Some(holder) = claim(tx, "address", &value, id)? {
+            return Err(Taken::Address {
+                address: address.address.to_string(),
+                holder,
+            }
+            .into());
+        }
+    }
+    for port in spec.published_ports() {
+        claim_port(tx, &port, id)?;
+    }
+    Ok(())
+}
+
+fn claim_name(
+    tx: &Transaction<'_>,
+    name: &str,
+    pod: &PodId,
+    what: &'static str,
+) -> Result<(), Inner> {
+    match claim(tx, "name", name, pod)? {
+        Some(_) => Err(Taken::Name {
+            name: name.to_owned(),
+            what,
+        }
+        .into()),
+        None => Ok(()),
+    }
+}
+
+/// Claims a port; one on all addresses excludes one on any.
+fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result<(), Inner> {
+    let everywhere = |ip: Option<std::net::IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
+    let ip = port
+        .host_ip
+        .filter(|_| !everywhere(port.host_ip))
+        .map_or_else(|| "*".to_owned(), |ip| ip.to_string());
+    let prefix = format!("{} {} ", port.protocol, port.host_port);
+    let holder: Option<String> = tx
+        .query_row(
+            "SELECT pod FROM claims WHERE kind = 'port' AND substr(value, 1, length(?1)) = ?1
+             AND (?2 = '*' OR value IN (?1 || ?2, ?1 || '*'))",
+            params![prefix, ip],
+            |row| row.get(0),
+        )
+        .optional()?;
+    let holder = match holder {
+        Some(holder) => Some(pod_name(tx, &holder)?),
+        None => claim(tx, "port", &format!("{prefix}{ip}"), pod)?,
+    };
+    match holder {
+        Some(holder) => {
+            let host = if ip == "*" { "0.0.0.0" } else { &ip };
+            Err(Taken::Port {
+                port: format!("{host}:{}/{}", port.host_port, port.protocol),
+                holder,
+            }
+            .into())
+        }
+        None => Ok(()),
+    }
+}
+
+/// Inserts a claim, or returns the name of the pod that has it.
+fn claim(
+    tx: &Transaction<'_>,
+    kind: &str,
+    value: &str,
+    pod: &PodId,
+) -> Result<Option<String>, Inner> {
+    let inserted = tx.execute(
+        "INSERT INTO claims (kind, value, pod) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
+        params![kind, value, pod.as_str()],
+    )?;
+    if inserted > 0 {
+        return Ok(None);
+    }
+    let holder: String = tx.query_row(
+        "SELECT pod FROM claims WHERE kind = ?1 AND value = ?2",
+        params![kind, value],
+        |row| row.get(0),
+    )?;
+    pod_name(tx, &holder).map(Some)
+}
+
+fn pod_name(tx: &Transaction<'_>, id: &str) -> Result<String, Inner> {
+    let records = records::<PodRecord>(tx, "SELECT record FROM pods WHERE id = ?1", [id])?;
+    Ok(records
+        .first()
+        .map_or_else(|| id.to_owned(), |record| record.spec.name.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::container::{
+        Lifecycle, Privileges, Probes, ProcessSpec, PullPolicy, Terminal, TerminationMessage,
+    };
+    use crate::model::infra::{
+        EtcHostname, FsGroupChange, HostsFile, InfraSpec, IpcNamespace, PidNamespace,
+        SharedNamespaces, UserNamespace,
+    };
+    use crate::model::network::{ContainerPort, DnsSpec, HostPort, NetworkSpec, Protocol};
+    use crate::model::pod::{ContainerNaming, PodSpec, RestartPolicy};
+    use crate::model::quantity::Seconds;
+    use crate::model::{ContainerSpec, Role};
+    use crate::names::{ContainerName, ImageId, ImageRef, PodName};
+    use std::collections::BTreeMap;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let directory = tempfile::tempdir().unwrap();
+        let locks = LockDir::open(&directory.path().join("locks")).unwrap();
+        let store = Store::open(directory.path(), locks).unwrap();
+        (directory, store)
+    }
+
+    fn pod(name: &str, digit: char, host: Option<(&str, u16)>) -> ObservedPod {
+        let id = PodId::parse(&digit.to_string().repeat(64)).unwrap();
+        let container = ContainerSpec {
+            name: ContainerName::parse("c").unwrap(),
+            role: Role::App,
+            image: ImageRef::parse("localhost/x").unwrap(),
+            pull: PullPolicy::Never,
+            command: None,
+            args: None,
+            working_dir: None,
+            env_from: vec![],
+            env: vec![],
+            ports: vec![ContainerPort {
+                name: None,
+                port: 80,
+                protocol: Protocol::Tcp,
+                host: host.map(|(ip, port)| HostPort {
+                    ip: ip.parse().ok(),
+                    port,
+                }),
+            }],
+            mounts: vec![],
+            devices: vec![],
+            process: ProcessSpec::default(),
+            privileges: Privileges::default(),
+            probes: Probes::default(),
+            lifecycle: Lifecycle::default(),
+            terminal: Terminal::default(),
+            termination_message: TerminationMessage::default(),
+        };
+        let record = ContainerRecord::new(
+            ContainerId::parse(&format!("{digit}c").repeat(32)).unwrap(),
+            id.clone(),
+            &container,
+            ImageId::parse(&"0".repeat(64)).unwrap(),
+            jiff::Timestamp::UNIX_EPOCH,
+        );
+        let spec = PodSpec {
+            name: PodName::parse(name).unwrap(),
+            namespace: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            infra: InfraSpec {
+                process: ProcessSpec::default(),
+                name: None,
+                hostname: None,
+                subdomain: None,
+                network: NetworkSpec::Bridge { networks: vec![] },
+                dns: DnsSpec::default(),
+                hosts: HostsFile::Pod { aliases: vec![] },
+                etc_hostname: EtcHostname::Pod,
+                shared: SharedNamespaces {
+                    pid: PidNamespace::Container,
+                    ipc: IpcNamespace::Pod,
+                },
+                user_namespace: UserNamespace::Host,
+                sysctls: BTreeMap::new(),
+                supplemental_groups: vec![],
+                fs_group: None,
+                fs_group_change: FsGroupChange::Always,
+            },
+            init_containers: vec![],
+            containers: vec![container],
+            volumes: BTreeMap::new(),
+            restart_policy: RestartPolicy::Always,
+            termination_grace: Seconds(30),
+            active_deadline: None,
+            service_account: None,
+            image_pull_secrets: vec![],
+            naming: ContainerNaming::PodPrefix,
+        };
+        ObservedPod {
+            record: PodRecord {
+                id,
+                application: ObjectName::parse("a").unwrap(),
+                created: jiff::Timestamp::UNIX_EPOCH,
+                infra: ContainerId::parse(&format!("{digit}f").repeat(32)).unwrap(),
+                addresses: vec![],
+                spec,
+            },
+            containers: vec![record],
+        }
+    }
+
+    #[test]
+    fn what_is_recorded_is_observed() {
+        let (_directory, mut store) = store();
+        let pod = pod("web", '1', Some(("", 8080)));
+        store.create_pod(&pod).unwrap();
+        assert_eq!(store.observed().unwrap().pods, std::slice::from_ref(&pod));
+        store.remove_pod(&pod.record.id).unwrap();
+        assert!(store.observed().unwrap().pods.is_empty());
+        store.create_pod(&pod).unwrap();
+    }
+
+    #[test]
+    fn a_name_in_use_is_told_and_nothing_is_recorded() {
+        let (_directory, mut store) = store();
+        store.create_pod(&pod("web", '1', None)).unwrap();
+        let error = store.create_pod(&pod("web", '2', None)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "name \"web\" is in use: pod already exists"
+        );
+        assert_eq!(store.observed().unwrap().pods.len(), 1);
+    }
+
+    #[test]
+    fn ports_overlap_across_addresses() {
+        for (first, second, free) in [
+            (("", 80), ("", 80), false),
+            (("", 80), ("127.0.0.1", 80), false),
+            (("127.0.0.1", 80), ("0.0.0.0", 80), false),
+            (("127.0.0.1", 80), ("127.0.0.2", 80), true),
+            (("", 80), ("", 8080), true),
+        ] {
+            let (_directory, mut store) = store();
+            store.create_pod(&pod("a", '1', Some(first))).unwrap();
+            let second = store.create_pod(&pod("b", '2', Some(second)));
+            assert_eq!(second.is_ok(), free, "{second:?}");
+        }
+    }
+
+    #[test]
+    fn intents_are_carried_out_in_order_and_remembered() {
+        let (_directory, mut store) = store();
+        let pod = pod("web", '1', None);
+        store.create_pod(&pod).unwrap();
+        let wanted = [
+            (None, IntentKind::Start),
+            (None, IntentKind::Stop { grace: None }),
+        ];
+        let numbers = store.intend(&pod.record.id, &wanted, "test").unwrap();
+        let pending = store.pending(&pod.record.id).unwrap();
+        assert_eq!(
+            pending.iter().map(|intent| intent.seq).collect::<Vec<_>>(),
+            numbers
+        );
+        store
+            .record(&[], &[(numbers[0], Outcome::Done)], Durability::Normal)
+            .unwrap();
+        assert_eq!(store.pending(&pod.record.id).unwrap().len(), 1);
+        assert_eq!(
+            store.intent_state(numbers[0]).unwrap(),
+            Some(IntentState::Done(Outcome::Done))
+        );
+    }
+
+    #[test]
+    fn a_newer_database_is_refused() {
+        let (directory, store) = store();
+        drop(store);
+        rusqlite::Connection::open(directory.path().join("db.sqlite"))
+            .unwrap()
+            .pragma_update(None, "user_version", 99)
+            .unwrap();
+        let locks = LockDir::open(&directory.path().join("locks")).unwrap();
+        assert!(matches!(
+            Store::open(directory.path(), locks),
+            Err(StoreError::Newer { found: 99, .. })
+        ));
+    }
+
+    #[test]
+    fn a_damaged_database_is_told() {
+        let (directory, store) = store();
+        drop(store);
+        std::fs::write(directory.path().join("db.sqlite"), [7u8; 8192]).unwrap();
+        let _ = std::fs::remove_file(directory.path().join("db.sqlite-wal"));
+        let locks = LockDir::open(&directory.path().join("locks")).unwrap();
+        assert!(matches!(
+            Store::open(directory.path(), locks),
+            Err(StoreError::Damaged { .. })
+        ));
+    }
+}
