@@ -1,1 +1,27 @@
-//! Not yet written.
+//! Turns Kubernetes objects into the model: the one layer that names both.
+//!
+//! Every Kubernetes struct is taken apart field by field, without `..`: a field that a new API
+//! version brings does not compile until somebody decided whether it is translated, means nothing
+//! on a single host, or is *not honoured yet*, which is a warning at its place and never silence.
+//! Nothing here touches the host or reads a clock: what the command line adds is in [`PlayOptions`].
+#![forbid(unsafe_code)]
+
+mod annotations;
+mod application;
+mod config;
+mod container;
+mod env;
+mod infra;
+mod network;
+mod notes;
+mod options;
+mod pod;
+mod probe;
+mod projection;
+mod resources;
+mod security;
+mod volume;
+
+pub use application::{Application, Translation};
+pub use config::{ConfigMapData, SecretData, SecretValue};
+pub use options::{NetworkChoice, OptionError, PlayOptions, parse_network, parse_publish};

@@ -1,0 +1,100 @@
+//! All documents of one play, translated together.
+
+use k8s_openapi::api::core::v1;
+
+use crate::manifest::source::{At, Findings};
+use crate::model::pod::PodSpec;
+use crate::model::volume::NamedVolumeSpec;
+
+use super::config::{self, ConfigMapData, SecretData};
+use super::network::Turn;
+use super::notes::Notes;
+use super::options::PlayOptions;
+use super::pod;
+
+/// What the documents of one play ask for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Application {
+    /// In the order of the documents.
+    pub pods: Vec<PodSpec>,
+    pub volumes: Vec<NamedVolumeSpec>,
+    pub config_maps: Vec<ConfigMapData>,
+    pub secrets: Vec<SecretData>,
+}
+
+/// A play while its documents are translated, one after the other.
+pub struct Translation<'o> {
+    options: &'o PlayOptions,
+    application: Application,
+    /// How many pods came so far, those with errors included.
+    turn: usize,
+}
+
+impl<'o> Translation<'o> {
+    /// Starts with the ConfigMaps that the command line names.
+    #[must_use]
+    pub fn new(options: &'o PlayOptions) -> Self {
+        Self {
+            options,
+            application: Application::default(),
+            turn: 0,
+        }
+    }
+
+    /// Adds a Pod, unless an error is found in it.
+    pub fn pod(&mut self, pod: &v1::Pod, findings: &mut Findings) {
+        let turn = self.next_turn();
+        self.application
+            .pods
+            .extend(pod::pod(pod, self.options, turn, findings));
+    }
+
+    /// Adds a ConfigMap, unless an error is found in it.
+    pub fn config_map(&mut self, map: &v1::ConfigMap, findings: &mut Findings) {
+        let Some(map) = config::config_map(map, findings) else {
+            return;
+        };
+        let also_given =
+            |other: &v1::ConfigMap| other.metadata.name.as_deref() == Some(map.name.as_str());
+        if self.options.config_maps.iter().any(also_given) {
+            let message = format!(
+                "ambiguous configuration: the same config map {} is present in YAML and in --configmaps",
+                map.name
+            );
+            let at = At::ROOT.field("metadata");
+            Notes::new(findings).unsupported(&at.field("name"), message);
+        }
+        self.application.config_maps.push(map);
+    }
+
+    /// Adds a Secret, unless an error is found in it.
+    pub fn secret(&mut self, secret: &v1::Secret, findings: &mut Findings) {
+        self.application
+            .secrets
+            .extend(config::secret(secret, findings));
+    }
+
+    /// Adds a PersistentVolumeClaim, unless an error is found in it.
+    pub fn claim(&mut self, claim: &v1::PersistentVolumeClaim, findings: &mut Findings) {
+        self.application
+            .volumes
+            .extend(config::claim(claim, self.options, findings));
+    }
+
+    /// Returns everything together; findings about the command line's own ConfigMaps go to `findings`.
+    #[must_use]
+    pub fn finish(mut self, findings: &mut Findings) -> Application {
+        for map in &self.options.config_maps {
+            self.application
+                .config_maps
+                .extend(config::config_map(map, findings));
+        }
+        self.application
+    }
+
+    fn next_turn(&mut self) -> Turn {
+        let turn = Turn(self.turn);
+        self.turn += 1;
+        turn
+    }
+}

@@ -1,0 +1,146 @@
+//! Kubernetes objects become the model, or findings at their place.
+
+use std::path::PathBuf;
+
+use k8s_openapi::api::core::v1;
+use podwright::manifest::source::{Findings, Severity};
+use podwright::model::container::{PullPolicy, Role};
+use podwright::model::network::NetworkSpec;
+use podwright::model::pod::PodSpec;
+use podwright::translate::{NetworkChoice, PlayOptions, Translation, parse_publish};
+
+fn options() -> PlayOptions {
+    PlayOptions::new(PathBuf::from("/work"))
+}
+
+/// Translates one pod; the findings as `severity path: message`.
+fn translate(yaml: &str, options: &PlayOptions) -> (Option<PodSpec>, Vec<String>) {
+    let pod: v1::Pod = serde_yaml::from_str(yaml).unwrap();
+    let mut findings = Findings::default();
+    let mut translation = Translation::new(options);
+    translation.pod(&pod, &mut findings);
+    let application = translation.finish(&mut findings);
+    let lines = findings
+        .0
+        .iter()
+        .map(|finding| {
+            let severity = match finding.severity {
+                Severity::Error => "error",
+                Severity::Warning => "warning",
+            };
+            format!("{severity} {}: {}", finding.path, finding.message)
+        })
+        .collect();
+    (application.pods.into_iter().next(), lines)
+}
+
+const MINIMAL: &str = "{metadata: {name: web}, spec: {containers: [{name: a, image: nginx}]}}";
+
+#[test]
+fn minimal_pod_gets_kubernetes_defaults() {
+    let (pod, findings) = translate(MINIMAL, &options());
+    assert_eq!(findings, Vec::<String>::new());
+    let pod = pod.unwrap();
+    assert_eq!(pod.termination_grace.0, 30);
+    assert_eq!(pod.containers[0].role, Role::App);
+    assert_eq!(pod.containers[0].pull, PullPolicy::Always);
+    let NetworkSpec::Bridge { networks } = &pod.infra.network else {
+        panic!("a bridge");
+    };
+    assert_eq!(networks[0].network.as_str(), "podwright");
+}
+
+#[test]
+fn flags_are_stronger_than_the_manifest() {
+    let yaml = "{metadata: {name: web}, spec: {hostNetwork: true, hostAliases: [{ip: 1.2.3.4, hostnames: [a]}], \
+                containers: [{name: a, image: nginx, ports: [{containerPort: 80, hostPort: 8080}, {containerPort: 81}]}]}}";
+    let options = PlayOptions {
+        network: Some(NetworkChoice::None),
+        no_hosts: true,
+        publish: vec![parse_publish("9000:80").unwrap()],
+        publish_all: true,
+        ..options()
+    };
+    let (_, findings) = translate(yaml, &options);
+    assert_eq!(
+        findings,
+        ["error spec.hostAliases: HostAliases in yaml file will not work with --no-hosts"]
+    );
+    let options = PlayOptions {
+        no_hosts: false,
+        ..options
+    };
+    let pod = translate(yaml, &options).0.unwrap();
+    assert_eq!(pod.infra.network, NetworkSpec::None);
+    let hosts: Vec<u16> = pod.containers[0]
+        .ports
+        .iter()
+        .map(|port| port.host.as_ref().unwrap().port)
+        .collect();
+    assert_eq!(hosts, [9000, 81]);
+}
+
+#[test]
+fn faults_that_the_api_server_does_not_see_are_errors_at_their_place() {
+    for (container, expected) in [
+        (
+            "image: ./myimage",
+            "error spec.containers[0].image: Invalid value: \"./myimage\"",
+        ),
+        (
+            "{}",
+            "error spec.containers[0].image: container \"a\" is missing the required 'image' field",
+        ),
+        (
+            "{image: x, lifecycle: {stopSignal: noSuchSignal}}",
+            "error spec.containers[0].lifecycle.stopSignal: Invalid value: \"noSuchSignal\": invalid signal: noSuchSignal",
+        ),
+        (
+            "{image: x, securityContext: {capabilities: {add: [NET_ROW]}}}",
+            "error spec.containers[0].securityContext.capabilities.add[0]: Invalid value: \"NET_ROW\"",
+        ),
+        (
+            "{image: x, resources: {limits: {memory: 1Kib}}}",
+            "error spec.containers[0].resources.limits[memory]: Invalid value: \"1Kib\": quantities must match",
+        ),
+        (
+            "{image: x, resources: {limits: {mem: 1Ki}}}",
+            "error spec.containers[0].resources.limits[mem]: ",
+        ),
+        (
+            "{image: x, env: [{name: A, valueFrom: {fieldRef: {fieldPath: spec.nope}}}]}",
+            "error spec.containers[0].env[0].valueFrom.fieldRef.fieldPath: Unsupported value: \"spec.nope\"",
+        ),
+    ] {
+        let mut value: serde_yaml::Value = serde_yaml::from_str(container).unwrap();
+        if value.is_string() {
+            value = serde_yaml::from_str(&format!("{{{container}}}")).unwrap();
+        }
+        value["name"] = "a".into();
+        let text = serde_yaml::to_string(&value)
+            .unwrap()
+            .replace('\n', "\n    ");
+        let yaml = format!("metadata: {{name: web}}\nspec:\n  containers:\n  - \n    {text}");
+        let (pod, findings) = translate(&yaml, &options());
+        assert!(pod.is_none(), "{container}");
+        assert!(findings[0].starts_with(expected), "{findings:?}");
+    }
+}
+
+#[test]
+fn what_is_not_honoured_yet_is_a_warning_and_not_silence() {
+    let yaml = "{metadata: {name: web, annotations: {io.podman.annotations.userns: auto}}, \
+                spec: {dnsPolicy: None, runtimeClassName: x, nodeSelector: {a: b}, tolerations: [{}], \
+                containers: [{name: a, image: nginx, tty: true}]}}";
+    let (pod, findings) = translate(yaml, &options());
+    assert!(pod.is_some());
+    assert_eq!(
+        findings,
+        [
+            "warning spec.runtimeClassName: `runtimeClassName` is not honoured yet",
+            "warning spec.dnsPolicy: `dnsPolicy` is not honoured yet",
+            "warning spec.containers[0].tty: `tty` is not honoured yet",
+            "warning metadata.annotations[io.podman.annotations.userns]: `io.podman.annotations.userns` is not honoured yet",
+        ]
+    );
+}
