@@ -7,6 +7,7 @@ mod network;
 mod pod;
 mod robust;
 mod storage;
+mod warning;
 mod workload;
 
 use podwright::manifest::rules;

@@ -18,6 +18,13 @@ pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAdd
     if value.parse::<IpAddr>().is_err() || is_mapped(address) {
         let canonical = canonical(address);
         found.warning(at, format!("non-standard IP address {value:?} will be considered invalid in a future Kubernetes release: use \"{canonical}\""));
+    } else if address.to_string() != value {
+        found.warning(
+            at,
+            format!(
+                "IPv6 address {value:?} should be in RFC 5952 canonical format (\"{address}\")"
+            ),
+        );
     }
     Some(address)
 }
@@ -70,9 +77,20 @@ pub(super) struct Block {
 }
 
 impl Block {
+    fn width(self) -> u32 {
+        if self.is_v4 { 32 } else { 128 }
+    }
+
+    fn first(self) -> IpAddr {
+        match u32::try_from(self.bits) {
+            Ok(bits) if self.is_v4 => IpAddr::V4(Ipv4Addr::from_bits(bits)),
+            _ => IpAddr::V6(Ipv6Addr::from_bits(self.bits)),
+        }
+    }
+
     /// Tells whether `inner` lies in this block and is smaller than it.
     pub(super) fn is_strictly_around(self, inner: Block) -> bool {
-        let shift = if self.is_v4 { 32 } else { 128 } - self.prefix;
+        let shift = self.width() - self.prefix;
         let same = self.bits.checked_shr(shift) == inner.bits.checked_shr(shift);
         self.is_v4 == inner.is_v4 && self.prefix < inner.prefix && same
     }
@@ -80,24 +98,35 @@ impl Block {
 
 /// Checks a block in CIDR notation.
 pub(super) fn cidr(value: &str, at: &At<'_>, found: &mut Findings) -> Option<Block> {
-    let block = parse_cidr(value);
-    if block.is_none() {
+    let Some((address, block)) = parse_cidr(value) else {
         found.invalid(
             at,
             value,
             "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)",
         );
+        return None;
+    };
+    let (first, width) = (block.first(), block.width());
+    if first != address {
+        let prefix = block.prefix;
+        found.warning(at, format!("CIDR value {value:?} is ambiguous in this context (should be \"{first}/{prefix}\" or \"{address}/{width}\"?)"));
     }
-    block
+    let written = value.split('/').next().unwrap_or_default();
+    if written.parse::<IpAddr>().is_err() {
+        let prefix = block.prefix;
+        found.warning(at, format!("non-standard CIDR value {value:?} will be considered invalid in a future Kubernetes release: use \"{first}/{prefix}\""));
+    }
+    Some(block)
 }
 
-fn parse_cidr(value: &str) -> Option<Block> {
+fn parse_cidr(value: &str) -> Option<(IpAddr, Block)> {
     let (address, prefix) = value.split_once('/')?;
     if !super::names::is_digits(prefix) {
         return None;
     }
     let prefix: u32 = prefix.parse().ok()?;
-    let (bits, width, is_v4) = match parse_ip(address)? {
+    let address = parse_ip(address)?;
+    let (bits, width, is_v4) = match address {
         IpAddr::V4(v4) => (u128::from(v4.to_bits()), 32, true),
         IpAddr::V6(v6) => (v6.to_bits(), 128, false),
     };
@@ -108,11 +137,12 @@ fn parse_cidr(value: &str) -> Option<Block> {
     let bits = bits
         .checked_shr(host)
         .map_or(0, |kept| kept.checked_shl(host).unwrap_or(0));
-    Some(Block {
+    let block = Block {
         bits,
         prefix,
         is_v4,
-    })
+    };
+    Some((address, block))
 }
 
 /// Reads an address; leading zeros of IPv4 octets are decimal, as in Go before 1.17.

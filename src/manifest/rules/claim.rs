@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::{
     PersistentVolumeClaim, PersistentVolumeClaimSpec, TypedLocalObjectReference,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::fault::{Faults as _, items, text};
 use super::quantity::{self, Amount};
@@ -31,7 +32,18 @@ pub fn persistent_volume_claim(claim: &PersistentVolumeClaim, found: &mut Findin
     let empty = PersistentVolumeClaimSpec::default();
     let wanted = claim.spec.as_ref().unwrap_or(&empty);
     spec(wanted, &at.field("spec"), found);
+    old_class_annotation(&claim.metadata, &at.field("metadata"), found);
     warn(wanted, &at.field("spec"), found);
+}
+
+/// Warns of the annotation that was the class of a volume once.
+pub(super) fn old_class_annotation(meta: &ObjectMeta, at: &At<'_>, found: &mut Findings) {
+    const KEY: &str = "volume.beta.kubernetes.io/storage-class";
+    let annotations = meta.annotations.as_ref();
+    if annotations.is_some_and(|annotations| annotations.contains_key(KEY)) {
+        let message = r#"deprecated since v1.8; use "storageClassName" attribute instead"#;
+        found.warning(&at.field("annotations").key(KEY), message);
+    }
 }
 
 /// Checks what is claimed.

@@ -5,18 +5,14 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    AWSElasticBlockStoreVolumeSource, AzureDiskVolumeSource, CSIVolumeSource, FCVolumeSource,
-    FlockerVolumeSource, GCEPersistentDiskVolumeSource, ISCSIVolumeSource, NFSVolumeSource,
-    QuobyteVolumeSource, StorageOSVolumeSource, Volume,
+    CSIVolumeSource, FlockerVolumeSource, NFSVolumeSource, QuobyteVolumeSource,
+    StorageOSVolumeSource, Volume,
 };
 
-use super::fault::{Faults as _, Shown, is_on, items, text};
+use super::fault::{Faults as _, text};
 use super::volume::Sources;
-use super::{names, paths};
+use super::{block, names, paths};
 use crate::manifest::source::{At, Findings};
-
-const CACHING_MODES: [&str; 3] = ["None", "ReadOnly", "ReadWrite"];
-const DISK_KINDS: [&str; 3] = ["Dedicated", "Managed", "Shared"];
 
 pub(super) fn before_secrets(
     volume: &Volume,
@@ -34,9 +30,19 @@ pub(super) fn before_secrets(
         found,
     );
     let disk_at = at.field("gcePersistentDisk");
-    sources.add(&volume.gce_persistent_disk, gce_disk, &disk_at, found);
+    sources.add(
+        &volume.gce_persistent_disk,
+        block::gce_disk,
+        &disk_at,
+        found,
+    );
     let disk_at = at.field("awsElasticBlockStore");
-    sources.add(&volume.aws_elastic_block_store, aws_disk, &disk_at, found);
+    sources.add(
+        &volume.aws_elastic_block_store,
+        block::aws_disk,
+        &disk_at,
+        found,
+    );
 }
 
 pub(super) fn before_claims(
@@ -47,7 +53,7 @@ pub(super) fn before_claims(
 ) {
     sources.add(&volume.nfs, nfs, &at.field("nfs"), found);
     sources.add(&volume.iscsi, |disk, at, found| {
-        iscsi(disk, at, found);
+        block::iscsi(disk, at, found);
         let length = volume.name.len() + 1 + disk.target_portal.len();
         if disk.initiator_name.is_some() && length > 64 {
             let message = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
@@ -109,7 +115,7 @@ pub(super) fn before_config_maps(
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    sources.add(&volume.fc, fibre_channel, &at.field("fc"), found);
+    sources.add(&volume.fc, block::fibre_channel, &at.field("fc"), found);
     sources.add(
         &volume.flex_volume,
         |flex, at, found| {
@@ -161,7 +167,7 @@ pub(super) fn before_projections(
     );
     sources.add(
         &volume.azure_disk,
-        azure_disk,
+        block::azure_disk,
         &at.field("azureDisk"),
         found,
     );
@@ -182,24 +188,6 @@ pub(super) fn last(volume: &Volume, sources: &mut Sources, at: &At<'_>, found: &
     sources.add(&volume.csi, csi, &at.field("csi"), found);
 }
 
-/// Checks a disk of Google's cloud.
-pub(super) fn gce_disk(disk: &GCEPersistentDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
-    found.not_empty(&at.field("pdName"), &disk.pd_name);
-    partition(disk.partition, &at.field("partition"), found);
-}
-
-/// Checks a disk of Amazon's cloud.
-pub(super) fn aws_disk(disk: &AWSElasticBlockStoreVolumeSource, at: &At<'_>, found: &mut Findings) {
-    found.not_empty(&at.field("volumeID"), &disk.volume_id);
-    partition(disk.partition, &at.field("partition"), found);
-}
-
-fn partition(number: Option<i32>, at: &At<'_>, found: &mut Findings) {
-    if let Some(number) = number.filter(|number| !(0..=255).contains(number)) {
-        found.invalid(at, number, &names::between(1, 255));
-    }
-}
-
 /// Checks a share of NFS.
 pub(super) fn nfs(share: &NFSVolumeSource, at: &At<'_>, found: &mut Findings) {
     found.not_empty(&at.field("server"), &share.server);
@@ -207,98 +195,6 @@ pub(super) fn nfs(share: &NFSVolumeSource, at: &At<'_>, found: &mut Findings) {
     if !share.path.starts_with('/') {
         let message = "must be an absolute path";
         found.invalid(&at.field("path"), &share.path, message);
-    }
-}
-
-fn iscsi(disk: &ISCSIVolumeSource, at: &At<'_>, found: &mut Findings) {
-    found.not_empty(&at.field("targetPortal"), &disk.target_portal);
-    found.not_empty(&at.field("iqn"), &disk.iqn);
-    if !disk.iqn.is_empty() {
-        iscsi_name(&disk.iqn, &at.field("iqn"), found);
-    }
-    unit(Some(disk.lun), &at.field("lun"), found);
-    let authenticates = is_on(disk.chap_auth_discovery) || is_on(disk.chap_auth_session);
-    if authenticates && disk.secret_ref.is_none() {
-        found.required(&at.field("secretRef"), "");
-    }
-    if let Some(name) = &disk.initiator_name {
-        iscsi_name(name, &at.field("initiatorName"), found);
-    }
-}
-
-/// Checks the name of an iSCSI node (RFC 3720).
-pub(super) fn iscsi_name(name: &str, at: &At<'_>, found: &mut Findings) {
-    let is_long = |rest: &str, length: usize| {
-        rest.len() == length + 1
-            && rest
-                .bytes()
-                .skip(1)
-                .all(|byte| byte.is_ascii_alphanumeric())
-    };
-    let is_right = match name.get(..3) {
-        Some("iqn") => is_iqn(name),
-        Some("eui") => is_long(&name[3..], 16),
-        Some("naa") => is_long(&name[3..], 32),
-        _ => {
-            let message = "must be valid format starting with iqn, eui, or naa";
-            return found.invalid(at, name, message);
-        }
-    };
-    if !is_right {
-        found.invalid(at, name, "must be valid format");
-    }
-}
-
-fn is_iqn(name: &str) -> bool {
-    let Some((head, tail)) = name.split_once(':') else {
-        return false;
-    };
-    let is_date = |date: &str| {
-        let bytes = date.as_bytes();
-        bytes.len() == 7
-            && bytes[4] == b'-'
-            && [0, 1, 2, 3, 5, 6]
-                .iter()
-                .all(|at| bytes[*at].is_ascii_digit())
-    };
-    let mut parts = head.splitn(3, '.');
-    let fits = parts.next() == Some("iqn")
-        && parts.next().is_some_and(is_date)
-        && parts.next().is_some_and(|authority| {
-            let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
-            !authority.is_empty() && authority.bytes().all(fits)
-        });
-    let bad = |c: char| ",^;*&$|".contains(c) || c.is_ascii_whitespace();
-    fits && !tail.is_empty() && !tail.contains(bad)
-}
-
-/// Checks the number of a unit behind a target.
-pub(super) fn unit(number: Option<i32>, at: &At<'_>, found: &mut Findings) {
-    if let Some(number) = number.filter(|number| !(0..=255).contains(number)) {
-        found.invalid(at, number, &names::between(0, 255));
-    }
-}
-
-/// Checks a disk behind fibre channel.
-pub(super) fn fibre_channel(disk: &FCVolumeSource, at: &At<'_>, found: &mut Findings) {
-    let names_at = at.field("targetWWNs");
-    let (targets, ids) = (items(&disk.target_wwns), items(&disk.wwids));
-    if targets.is_empty() && ids.is_empty() {
-        let message = "must specify either targetWWNs or wwids, but not both";
-        found.required(&names_at, message);
-    }
-    if !targets.is_empty() && !ids.is_empty() {
-        let message = "targetWWNs and wwids can not be specified simultaneously";
-        found.invalid(&names_at, Shown::json(&targets), message);
-    }
-    if !targets.is_empty() {
-        if disk.lun.is_none() {
-            found.required(
-                &at.field("lun"),
-                "lun is required if targetWWNs is specified",
-            );
-        }
-        unit(disk.lun, &at.field("lun"), found);
     }
 }
 
@@ -356,26 +252,6 @@ pub(super) fn flex_driver(
             let message = "kubernetes.io and k8s.io namespaces are reserved";
             found.invalid(&at.key(key), key, message);
         }
-    }
-}
-
-/// Checks a disk of Microsoft's cloud.
-pub(super) fn azure_disk(disk: &AzureDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
-    const MANAGED: &str = "/subscriptions/{sub-id}/resourcegroups/{group-name}/providers/microsoft.compute/disks/{disk-id}";
-    const BLOB: &str =
-        "https://{account-name}.blob.core.windows.net/{container-name}/{disk-name}.vhd";
-    found.not_empty(&at.field("diskName"), &disk.disk_name);
-    found.not_empty(&at.field("diskURI"), &disk.disk_uri);
-    let mode = disk.caching_mode.as_deref().unwrap_or("ReadWrite");
-    found.one_of(&at.field("cachingMode"), mode, &CACHING_MODES);
-    let kind = disk.kind.as_deref().unwrap_or("Shared");
-    found.one_of(&at.field("kind"), kind, &DISK_KINDS);
-    let (start, form) = match kind {
-        "Managed" => ("/subscriptions/", MANAGED),
-        _ => ("https://", BLOB),
-    };
-    if !disk.disk_uri.starts_with(start) {
-        found.unsupported(&at.field("diskURI"), &disk.disk_uri, &[form]);
     }
 }
 

@@ -36,19 +36,20 @@ pub fn ingress(ingress: &Ingress, found: &mut Findings) {
     for (index, one) in items(&spec.tls).iter().enumerate() {
         tls(one, &at.field("tls").index(index), found);
     }
-    let Some(class) = &spec.ingress_class_name else {
-        return;
-    };
-    let class_at = at.field("ingressClassName");
-    found.invalid_each(&class_at, class, names::dns_subdomain(class));
     let annotations = ingress.metadata.annotations.as_ref();
-    if let Some(old) = annotations
-        .and_then(|map| map.get(CLASS))
-        .filter(|old| *old != class)
-    {
-        let at = meta_at.field("annotations");
-        let message = "must match `ingressClassName` when both are specified";
-        found.invalid(&at.key(CLASS), old, message);
+    let old = annotations.and_then(|map| map.get(CLASS));
+    let old_at = meta_at.field("annotations");
+    let old_at = old_at.key(CLASS);
+    if let Some(class) = &spec.ingress_class_name {
+        let class_at = at.field("ingressClassName");
+        found.invalid_each(&class_at, class, names::dns_subdomain(class));
+        if let Some(old) = old.filter(|old| *old != class) {
+            let message = "must match `ingressClassName` when both are specified";
+            found.invalid(&old_at, old, message);
+        }
+    } else if old.is_some() {
+        let message = "deprecated, please use 'spec.ingressClassName' instead";
+        found.warning(&old_at, message);
     }
 }
 

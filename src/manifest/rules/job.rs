@@ -5,6 +5,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::fault::{Faults as _, Shown, is_on, text, text_or};
 use super::template::Template;
+use super::warnings::Hostname;
 use super::{cron, job_policy, metadata, names, selector, timezone, warnings, workload};
 use crate::manifest::source::{At, Findings};
 
@@ -38,6 +39,8 @@ pub fn job(job: &Job, found: &mut Findings) {
         }
     }
     let template_at = spec_at.field("template");
+    warnings::name(&job.metadata, Hostname::OfItsPods, &meta_at, found);
+    many_at_once(&spec, &spec_at, found);
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 
@@ -227,6 +230,13 @@ fn indexed(spec: &JobSpec, at: &At<'_>, found: &mut Findings) {
     }
 }
 
+fn many_at_once(spec: &JobSpec, at: &At<'_>, found: &mut Findings) {
+    let (all, at_once) = (spec.completions.unwrap_or_default(), spec.parallelism);
+    if is_indexed(spec) && all > MANY && at_once.unwrap_or_default() > MANY_AT_ONCE {
+        found.warning(at, "In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail");
+    }
+}
+
 fn not_indexed(spec: &JobSpec, at: &At<'_>, found: &mut Findings) {
     let only_indexed = [
         ("backoffLimitPerIndex", spec.backoff_limit_per_index),
@@ -284,6 +294,8 @@ pub fn cron_job(cron_job: &CronJob, found: &mut Findings) {
         found.invalid(&meta_at.field("name"), name, &message);
     }
     let template_at = job_at.field("template");
+    warnings::name(&cron_job.metadata, Hostname::OfItsPods, &meta_at, found);
+    many_at_once(&job, &job_at, found);
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 

@@ -14,6 +14,7 @@
 
 mod address;
 mod annotations;
+mod block;
 mod claim;
 mod claims;
 mod cluster;
@@ -31,7 +32,10 @@ mod metadata;
 mod mounts;
 mod names;
 mod networkpolicy;
+mod overlaps;
 mod paths;
+mod persistent;
+mod placement;
 mod pod;
 mod ports;
 mod probe;
@@ -43,6 +47,7 @@ mod scope;
 mod security;
 mod selector;
 mod service;
+mod service_ips;
 mod stateful;
 mod storage;
 mod template;

@@ -4,6 +4,7 @@ use k8s_openapi::api::core::v1::{HostAlias, Pod, PodSchedulingGate, PodSpec};
 
 use super::fault::{Faults as _, is_on, items, text, text_or};
 use super::scope::{Scope, Subject};
+use super::warnings::Hostname;
 use super::{
     address, annotations, claims, containers, dns, metadata, names, ports, resources, scheduling,
     security, volume, warnings, windows,
@@ -30,6 +31,7 @@ pub fn pod(pod: &Pod, found: &mut Findings) {
         found.forbidden(&spec_at.field("nodeName"), message);
     }
     annotations::match_fields(&pod.metadata, spec, &spec_at, found);
+    warnings::name(&pod.metadata, Hostname::OfItself, &meta_at, found);
     warnings::of_pod(&pod.metadata, spec, &at, found);
 }
 

@@ -144,7 +144,7 @@ impl fmt::Display for Amount {
 
 /// Reads a quantity of an object, recording what is wrong with its spelling.
 pub(super) fn read(quantity: &Quantity, at: &At<'_>, found: &mut Findings) -> Option<Amount> {
-    match Amount::parse(&quantity.0) {
+    match Amount::parse(quantity.0.trim()) {
         Ok(amount) => Some(amount),
         Err(message) => {
             found.error(FindingType::Decode, at, message);

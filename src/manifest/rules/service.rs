@@ -1,21 +1,18 @@
 //! Services.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fault::{Faults as _, Shown, items, text, text_or};
-use super::{address, metadata, names, ports};
+use super::{address, metadata, names, ports, service_ips};
 use crate::manifest::source::{At, Findings};
 
 const TYPES: [&str; 4] = ["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"];
 const AFFINITIES: [&str; 2] = ["ClientIP", "None"];
 const TRAFFIC: [&str; 2] = ["Cluster", "Local"];
-const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
-const FAMILY_POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack"];
-const DISTRIBUTIONS: [&str; 1] = ["PreferClose"];
+const DISTRIBUTIONS: [&str; 3] = ["PreferClose", "PreferSameZone", "PreferSameNode"];
 const LONGEST_AFFINITY: i32 = 86_400;
 const ONLY_BALANCED: &str = "may only be used when `type` is 'LoadBalancer'";
 const SOURCE_RANGES: &str = "service.beta.kubernetes.io/load-balancer-source-ranges";
@@ -41,7 +38,7 @@ pub fn service(service: &Service, found: &mut Findings) {
     }
     affinity(&spec, &spec_at, found);
     if view.kind != "ExternalName" {
-        cluster_ips(&spec, &view, &spec_at, found);
+        service_ips::cluster_ips(&spec, &view, &spec_at, found);
     }
     for (index, ip) in items(&spec.external_ips).iter().enumerate() {
         address::reachable_ip(ip, &spec_at.field("externalIPs").index(index), found);
@@ -55,9 +52,9 @@ pub fn service(service: &Service, found: &mut Findings) {
 }
 
 /// A service with what the server fills in.
-struct View<'a> {
+pub(super) struct View<'a> {
     kind: &'a str,
-    cluster_ips: Vec<&'a str>,
+    pub cluster_ips: Vec<&'a str>,
     is_headless: bool,
     is_external: bool,
 }
@@ -91,6 +88,10 @@ impl<'a> View<'a> {
 fn topology(service: &Service, at: &At<'_>, found: &mut Findings) {
     let annotations = service.metadata.annotations.as_ref();
     let value = |key| annotations.and_then(|map| map.get(key));
+    if value(TOPOLOGY_HINTS).is_some() {
+        let message = format!("deprecated, please use {TOPOLOGY_MODE} instead");
+        found.warning(&at.key(TOPOLOGY_HINTS), message);
+    }
     if let (Some(hints), Some(mode)) = (value(TOPOLOGY_HINTS), value(TOPOLOGY_MODE))
         && hints != mode
     {
@@ -203,71 +204,6 @@ fn affinity(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
     }
 }
 
-fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
-    let (first, ips) = (text(&spec.cluster_ip), &view.cluster_ips);
-    let ips_at = at.field("clusterIPs");
-    if first.is_empty() && !ips.is_empty() {
-        let message = "must be empty when `clusterIP` is not specified";
-        found.invalid(&ips_at, Shown::json(ips), message);
-    } else if !first.is_empty() && ips.first() != Some(&first) {
-        let message = "first value must match `clusterIP`";
-        found.invalid(&ips_at, Shown::json(ips), message);
-    }
-    families(spec, at, found);
-    let before = found.0.len();
-    let mut addresses = Vec::new();
-    for (index, ip) in ips.iter().enumerate() {
-        if index == 0 && *ip == "None" {
-            if ips.len() > 1 {
-                let message = "'None' must be the first and only value";
-                found.invalid(&ips_at, Shown::json(ips), message);
-            }
-            continue;
-        }
-        // an address of its own stands in `clusterIP` where `clusterIPs` is absent
-        addresses.extend(address::ip(ip, &ips_at.index(index), found));
-    }
-    let is_wrong = found.0.len() > before;
-    if ips.len() > 2 {
-        found.invalid(&ips_at, Shown::json(ips), "may only hold up to 2 values");
-    }
-    if is_wrong {
-        return;
-    }
-    let are_v6 = addresses.iter().map(|ip| address::is_v6(*ip));
-    if ips.len() > 1 && are_v6.collect::<BTreeSet<_>>().len() < 2 {
-        let message = "may specify no more than one IP for each IP family";
-        found.invalid(&ips_at, Shown::json(ips), message);
-    }
-    family_of_each(spec, &addresses, &ips_at, found);
-}
-
-fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
-    let families = items(&spec.ip_families);
-    for (index, family) in families.iter().enumerate() {
-        let at = at.field("ipFamilies");
-        let at = at.index(index);
-        found.one_of(&at, family, &FAMILIES);
-        if families[..index].contains(family) {
-            found.duplicate(&at, family);
-        }
-    }
-    if let Some(policy) = &spec.ip_family_policy {
-        found.one_of(&at.field("ipFamilyPolicy"), policy, &FAMILY_POLICIES);
-    }
-}
-
-fn family_of_each(spec: &ServiceSpec, ips: &[IpAddr], at: &At<'_>, found: &mut Findings) {
-    let families = items(&spec.ip_families).iter();
-    for (index, (ip, family)) in ips.iter().zip(families).enumerate() {
-        if FAMILIES.contains(&family.as_str()) && address::is_v6(*ip) != (family == "IPv6") {
-            let message =
-                format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
-            found.invalid(&at.index(index), &ip.to_string(), &message);
-        }
-    }
-}
-
 fn source_ranges(service: &Service, spec: &ServiceSpec, view: &View<'_>, found: &mut Findings) {
     let ranges = items(&spec.load_balancer_source_ranges);
     let at = At::ROOT;
@@ -346,22 +282,33 @@ fn traffic(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Finding
 }
 
 fn warn(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
-    if view.kind == "ExternalName" && !items(&spec.external_ips).is_empty() {
-        let message = r#"externalIPs are ignored when spec.type is "ExternalName""#;
+    let has_external_ips = !items(&spec.external_ips).is_empty();
+    let is_external = view.kind == "ExternalName";
+    let balancer_ip = text(&spec.load_balancer_ip);
+    if view.is_headless {
+        const MESSAGE: &str = "is ignored for headless services";
+        let ignored = [
+            ("loadBalancerIP", !balancer_ip.is_empty()),
+            ("externalIPs", has_external_ips),
+            (
+                "sessionAffinity",
+                text_or(&spec.session_affinity, "None") != "None",
+            ),
+        ];
+        for (field, _) in ignored.into_iter().filter(|(_, is_set)| *is_set) {
+            found.warning(&at.field(field), MESSAGE);
+        }
+    }
+    if is_external && has_external_ips {
+        let message = r#"is ignored when spec.type is "ExternalName""#;
         found.warning(&at.field("externalIPs"), message);
     }
-    if view.kind != "ExternalName" && !text(&spec.external_name).is_empty() {
-        let message = r#"externalName is ignored when spec.type is not "ExternalName""#;
+    if !is_external && !text(&spec.external_name).is_empty() {
+        let message = r#"is ignored when spec.type is not "ExternalName""#;
         found.warning(&at.field("externalName"), message);
     }
-    if view.is_headless {
-        if !text(&spec.load_balancer_ip).is_empty() {
-            let message = "loadBalancerIP is ignored for headless services";
-            found.warning(&at.field("loadBalancerIP"), message);
-        }
-        if text_or(&spec.session_affinity, "None") != "None" {
-            let message = "sessionAffinity is ignored for headless services";
-            found.warning(&at.field("sessionAffinity"), message);
-        }
+    if spec.traffic_distribution.as_deref() == Some("PreferClose") {
+        let message = r#""PreferClose" is deprecated; use "PreferSameZone""#;
+        found.warning(&at.field("trafficDistribution"), message);
     }
 }

@@ -11,7 +11,7 @@ use super::fault::{Faults as _, Shown, is_on, items, text, text_or};
 use super::template::Template;
 use super::workload::{at_most_all, count, count_or_percent, own_pods, restart_always, shown};
 use super::{claim, metadata, names, selector, warnings};
-use crate::manifest::source::{At, Findings};
+use crate::manifest::source::{At, FindingType, Findings, Severity};
 
 const RETENTIONS: [&str; 2] = ["Retain", "Delete"];
 const STRATEGIES: [&str; 2] = ["RollingUpdate", "OnDelete"];
@@ -40,8 +40,6 @@ pub fn stateful_set(set: &StatefulSet, found: &mut Findings) {
     );
     found.not_negative(&spec_at.field("replicas"), spec.replicas);
     found.not_negative(&spec_at.field("minReadySeconds"), spec.min_ready_seconds);
-    let history_at = spec_at.field("revisionHistoryLimit");
-    found.not_negative(&history_at, spec.revision_history_limit);
     let start = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
     found.not_negative(&spec_at.field("ordinals").field("start"), start);
     let template = Template::from(&spec.template);
@@ -56,15 +54,29 @@ pub fn stateful_set(set: &StatefulSet, found: &mut Findings) {
     template.check(&names, &template_at, found);
     restart_always(&template, "StatefulSet", &template_at, found);
     claim_templates(claims, &spec_at.field("volumeClaimTemplates"), found);
+    if spec.revision_history_limit.is_some_and(|limit| limit < 0) {
+        let message =
+            "a negative value retains all historical revisions; a value >= 0 is recommended";
+        found.warning(&spec_at.field("revisionHistoryLimit"), message);
+    }
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 
+/// Warns of claims that the server will refuse when the set makes them; it takes the set itself.
 fn claim_templates(claims: &[PersistentVolumeClaim], at: &At<'_>, found: &mut Findings) {
     for (index, template) in claims.iter().enumerate() {
-        if let Some(spec) = &template.spec {
-            let at = at.index(index);
-            claim::warn(spec, &at.field("spec"), found);
+        let at = at.index(index);
+        let at = at.field("spec");
+        let spec = template.spec.clone().unwrap_or_default();
+        let mut later = Findings::default();
+        claim::spec(&spec, &at, &mut later);
+        for mut finding in later.0 {
+            finding.severity = Severity::Warning;
+            finding.kind = FindingType::Warning;
+            finding.message = format!("the claim will be refused: {}", finding.message);
+            found.0.push(finding);
         }
+        claim::warn(&spec, &at, found);
     }
 }
 

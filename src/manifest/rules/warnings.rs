@@ -1,20 +1,17 @@
 //! What the server accepts with a word of caution: settings that are old, hidden or without effect.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use k8s_openapi::api::core::v1::{
-    Affinity, Container, ContainerPort, NodeSelectorTerm, PodAffinityTerm, PodSpec, Volume,
-    WeightedPodAffinityTerm,
-};
+use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::annotations::{APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD};
 use super::containers::every_container;
-use super::fault::{items, text, text_or};
+use super::fault::{items, text};
 use super::quantity::Amount;
-use super::{claim, env};
-use crate::manifest::source::{At, FieldPath, Findings};
+use super::{claim, env, names, overlaps, placement};
+use crate::manifest::source::{At, Findings};
 
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
     (
@@ -30,42 +27,20 @@ const OLD_ANNOTATIONS: [(&str, &str); 3] = [
         r#"non-functional in v1.11+; use the "sysctls" field instead"#,
     ),
 ];
-const OLD_LABELS: [(&str, &str); 5] = [
-    (
-        "beta.kubernetes.io/arch",
-        "deprecated since v1.14; use \"kubernetes.io/arch\" instead",
-    ),
-    (
-        "beta.kubernetes.io/os",
-        "deprecated since v1.14; use \"kubernetes.io/os\" instead",
-    ),
-    (
-        "failure-domain.beta.kubernetes.io/region",
-        "deprecated since v1.17; use \"topology.kubernetes.io/region\" instead",
-    ),
-    (
-        "failure-domain.beta.kubernetes.io/zone",
-        "deprecated since v1.17; use \"topology.kubernetes.io/zone\" instead",
-    ),
-    (
-        "beta.kubernetes.io/instance-type",
-        "deprecated since v1.17; use \"node.kubernetes.io/instance-type\" instead",
-    ),
-];
 const USE_SECCOMP: &str = r#"non-functional in v1.27+; use the "seccompProfile" field instead"#;
 const USE_APP_ARMOR: &str = r#"deprecated since v1.30; use the "appArmorProfile" field instead"#;
-const NULL_SELECTOR: &str = "a null labelSelector results in matching no pod";
-
 /// Warns about a pod, or about the template that stands at `at`.
 pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     let spec_at = at.field("spec");
     let meta_at = at.field("metadata");
-    placement(spec, &spec_at, found);
+    placement::placement(spec, &spec_at, found);
     old_annotations(meta, spec, &meta_at.field("annotations"), found);
     for (index, volume) in items(&spec.volumes).iter().enumerate() {
-        old_volume(volume, &spec_at.field("volumes").index(index), found);
+        let at = spec_at.field("volumes");
+        let at = at.index(index);
+        old_volume(volume, &at, found);
+        overlaps::overlapping_files(volume, &at, found);
     }
-    token_paths(spec, &spec_at.field("volumes"), found);
     repeated(spec, &spec_at, found);
     if let Some(overhead) = &spec.overhead {
         fractions(overhead, &spec_at.field("overhead"), found);
@@ -73,7 +48,7 @@ pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut
     every_container(spec, &spec_at, &mut |container, at| {
         of_container(container, at, found);
     });
-    overlapping_ports(spec, &spec_at, found);
+    overlaps::overlapping_ports(spec, &spec_at, found);
     if spec
         .termination_grace_period_seconds
         .is_some_and(|seconds| seconds < 0)
@@ -82,64 +57,29 @@ pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut
         found.warning(&spec_at.field("terminationGracePeriodSeconds"), message);
     }
     if let Some(affinity) = &spec.affinity {
-        null_selectors(affinity, &spec_at.field("affinity"), found);
+        placement::null_selectors(affinity, &spec_at.field("affinity"), found);
     }
 }
 
-fn old_label(key: &str) -> Option<&'static str> {
-    let found = OLD_LABELS.iter().find(|(old, _)| *old == key);
-    found.map(|(_, message)| *message)
+/// Warns about the name of an object whose pods are called after it.
+pub(super) fn name(meta: &ObjectMeta, whose: Hostname, at: &At<'_>, found: &mut Findings) {
+    let wrong = names::dns_label(text(&meta.name));
+    if wrong.is_empty() || !names::dns_subdomain(text(&meta.name)).is_empty() {
+        return;
+    }
+    let use_of_it = match whose {
+        Hostname::OfItself => "the Pod's hostname",
+        Hostname::OfItsPods => "Pod names and hostnames",
+    };
+    let wrong = wrong.join(" ");
+    found.warning(&at.field("name"), format!("this is used in {use_of_it}, which can result in surprising behavior; a DNS label is recommended: [{wrong}]"));
 }
 
-fn placement(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
-    for key in spec.node_selector.iter().flat_map(BTreeMap::keys) {
-        if let Some(message) = old_label(key) {
-            found.warning(&at.field("nodeSelector").key(key), message);
-        }
-    }
-    let affinity = spec.affinity.as_ref();
-    if let Some(node) = affinity.and_then(|affinity| affinity.node_affinity.as_ref()) {
-        let at = at.field("affinity");
-        let at = at.field("nodeAffinity");
-        if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
-            let at = at.field("requiredDuringSchedulingIgnoredDuringExecution");
-            let at = at.field("nodeSelectorTerms");
-            for (index, term) in required.node_selector_terms.iter().enumerate() {
-                old_term(term, &at.index(index), found);
-            }
-        }
-        let preferred = &node.preferred_during_scheduling_ignored_during_execution;
-        let at = at.field("preferredDuringSchedulingIgnoredDuringExecution");
-        for (index, term) in items(preferred).iter().enumerate() {
-            old_term(
-                &term.preference,
-                &at.index(index).field("preference"),
-                found,
-            );
-        }
-    }
-    let constraints = items(&spec.topology_spread_constraints).iter();
-    for (index, constraint) in constraints.enumerate() {
-        let at = at.field("topologySpreadConstraints");
-        let at = at.index(index);
-        let key = &constraint.topology_key;
-        if let Some(message) = old_label(key) {
-            found.warning(&at.field("topologyKey"), format!("{key} is {message}"));
-        }
-        if constraint.label_selector.is_none() {
-            found.warning(&at.field("labelSelector"), NULL_SELECTOR);
-        }
-    }
-}
-
-fn old_term(term: &NodeSelectorTerm, at: &At<'_>, found: &mut Findings) {
-    for (index, rule) in items(&term.match_expressions).iter().enumerate() {
-        if let Some(message) = old_label(&rule.key) {
-            let at = at.field("matchExpressions");
-            let at = at.index(index);
-            found.warning(&at.field("key"), format!("{} is {message}", rule.key));
-        }
-    }
+/// Whose hostname a name becomes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Hostname {
+    OfItself,
+    OfItsPods,
 }
 
 fn old_annotations(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
@@ -234,35 +174,6 @@ fn old_volume(volume: &Volume, at: &At<'_>, found: &mut Findings) {
     }
 }
 
-/// Warns of files that a projected token may hide.
-fn token_paths(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
-    let sources = |volume: &'_ Volume| volume.projected.clone().and_then(|one| one.sources);
-    let volumes = items(&spec.volumes);
-    let tokens: BTreeSet<String> = volumes
-        .iter()
-        .filter_map(sources)
-        .flatten()
-        .filter_map(|source| source.service_account_token.map(|token| token.path))
-        .collect();
-    for (index, volume) in volumes.iter().enumerate() {
-        let at = at.index(index);
-        let at = at.field("projected");
-        let at = at.field("sources");
-        for (index, source) in sources(volume).unwrap_or_default().iter().enumerate() {
-            let maps = source.config_map.iter().flat_map(|map| items(&map.items));
-            let secrets = source.secret.iter().flat_map(|secret| items(&secret.items));
-            let facts = source.downward_api.iter().flat_map(|api| items(&api.items));
-            let paths = maps.chain(secrets).map(|item| &item.path);
-            for path in paths.chain(facts.map(|item| &item.path)) {
-                if tokens.contains(path) {
-                    let message = format!("has duplicated path with ServiceAccountToken {path:?}");
-                    found.warning(&at.index(index), message);
-                }
-            }
-        }
-    }
-}
-
 fn repeated(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     let aliases = items(&spec.host_aliases);
     for (index, alias) in aliases.iter().enumerate() {
@@ -306,92 +217,6 @@ fn fractions(list: &BTreeMap<String, Quantity>, at: &At<'_>, found: &mut Finding
             let message =
                 format!("fractional byte value \"{amount}\" is invalid, must be an integer");
             found.warning(&at.key(name), message);
-        }
-    }
-}
-
-fn overlapping_ports(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
-    let mut seen: Vec<(ContainerPort, FieldPath)> = Vec::new();
-    every_container(spec, at, &mut |container, at| {
-        let at = at.field("ports");
-        for (index, port) in items(&container.ports).iter().enumerate() {
-            let at = at.index(index);
-            if !text(&port.host_ip).is_empty() && port.host_port.unwrap_or_default() == 0 {
-                let number = port.container_port;
-                found.warning(&at, format!("hostIP set without hostPort: {number}"));
-            }
-            for (other, path) in &seen {
-                if let Some(how) = overlap(port, other) {
-                    found.warning(&at, format!("{how} port definition with {path}"));
-                }
-            }
-            seen.push((port.clone(), at.to_path()));
-        }
-    });
-}
-
-fn overlap(one: &ContainerPort, other: &ContainerPort) -> Option<&'static str> {
-    let protocol = |port: &'_ ContainerPort| text_or(&port.protocol, "TCP").to_owned();
-    let number = |port: &ContainerPort| port.host_port.unwrap_or_default();
-    if one.container_port != other.container_port || protocol(one) != protocol(other) {
-        return None;
-    }
-    let (a, b) = (text(&one.host_ip), text(&other.host_ip));
-    if a == b && number(one) == number(other) {
-        Some("duplicate")
-    } else if number(one) == 0 || number(other) == 0 {
-        Some("overlapping")
-    } else if number(one) == number(other) && a.is_empty() != b.is_empty() {
-        Some("dangerously ambiguous")
-    } else {
-        None
-    }
-}
-
-fn null_selectors(affinity: &Affinity, at: &At<'_>, found: &mut Findings) {
-    if let Some(pods) = &affinity.pod_affinity {
-        let required = &pods.required_during_scheduling_ignored_during_execution;
-        let preferred = &pods.preferred_during_scheduling_ignored_during_execution;
-        null_terms(
-            items(required),
-            items(preferred),
-            &at.field("podAffinity"),
-            found,
-        );
-    }
-    if let Some(pods) = &affinity.pod_anti_affinity {
-        let required = &pods.required_during_scheduling_ignored_during_execution;
-        let preferred = &pods.preferred_during_scheduling_ignored_during_execution;
-        null_terms(
-            items(required),
-            items(preferred),
-            &at.field("podAntiAffinity"),
-            found,
-        );
-    }
-}
-
-fn null_terms(
-    required: &[PodAffinityTerm],
-    preferred: &[WeightedPodAffinityTerm],
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    let required_at = at.field("requiredDuringSchedulingIgnoredDuringExecution");
-    for (index, term) in required.iter().enumerate() {
-        if term.label_selector.is_none() {
-            found.warning(
-                &required_at.index(index).field("labelSelector"),
-                NULL_SELECTOR,
-            );
-        }
-    }
-    let preferred_at = at.field("preferredDuringSchedulingIgnoredDuringExecution");
-    for (index, term) in preferred.iter().enumerate() {
-        if term.pod_affinity_term.label_selector.is_none() {
-            let at = preferred_at.index(index);
-            let at = at.field("podAffinityTerm");
-            found.warning(&at.field("labelSelector"), NULL_SELECTOR);
         }
     }
 }

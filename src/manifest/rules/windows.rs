@@ -156,6 +156,7 @@ fn no_windows_options(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
 
 fn pod_without_linux(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     let of_pod = [
+        ("resources", spec.resources.is_some()),
         ("hostUsers", spec.host_users.is_some()),
         ("hostPID", is_on(spec.host_pid)),
         ("hostIPC", is_on(spec.host_ipc)),

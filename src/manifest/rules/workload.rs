@@ -11,6 +11,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::fault::{Faults as _, Shown, text_or};
 use super::template::Template;
+use super::warnings::Hostname;
 use super::{metadata, names, selector, warnings};
 use crate::manifest::source::{At, Findings};
 
@@ -53,6 +54,7 @@ pub fn deployment(deployment: &Deployment, found: &mut Findings) {
         let message = "must be greater than minReadySeconds";
         found.invalid(&deadline_at, deadline, message);
     }
+    warnings::name(&deployment.metadata, Hostname::OfItsPods, &meta_at, found);
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 
@@ -75,6 +77,7 @@ pub fn replica_set(set: &ReplicaSet, found: &mut Findings) {
     let template_at = spec_at.field("template");
     template.check(&[], &template_at, found);
     restart_always(&template, "ReplicaSet", &template_at, found);
+    warnings::name(&set.metadata, Hostname::OfItsPods, &meta_at, found);
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 
@@ -106,6 +109,7 @@ pub fn replication_controller(controller: &ReplicationController, found: &mut Fi
     }
     template.check(&[], &template_at, found);
     restart_always(template, "ReplicationController", &template_at, found);
+    warnings::name(&controller.metadata, Hostname::OfItsPods, &meta_at, found);
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
 }
 

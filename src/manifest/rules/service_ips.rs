@@ -1,0 +1,80 @@
+//! The addresses of a Service inside of the cluster, one of each IP family at most.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::ServiceSpec;
+
+use super::address;
+use super::fault::{Faults as _, Shown, items, text};
+use super::service::View;
+use crate::manifest::source::{At, Findings};
+
+const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
+
+const FAMILY_POLICIES: [&str; 3] = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+
+pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let (first, ips) = (text(&spec.cluster_ip), &view.cluster_ips);
+    let ips_at = at.field("clusterIPs");
+    if first.is_empty() && !ips.is_empty() {
+        let message = "must be empty when `clusterIP` is not specified";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    } else if !first.is_empty() && ips.first() != Some(&first) {
+        let message = "first value must match `clusterIP`";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    }
+    families(spec, at, found);
+    let before = found.0.len();
+    let mut addresses = Vec::new();
+    for (index, ip) in ips.iter().enumerate() {
+        if index == 0 && *ip == "None" {
+            if ips.len() > 1 {
+                let message = "'None' must be the first and only value";
+                found.invalid(&ips_at, Shown::json(ips), message);
+            }
+            continue;
+        }
+        // an address of its own stands in `clusterIP` where `clusterIPs` is absent
+        addresses.extend(address::ip(ip, &ips_at.index(index), found));
+    }
+    let is_wrong = found.0.len() > before;
+    if ips.len() > 2 {
+        found.invalid(&ips_at, Shown::json(ips), "may only hold up to 2 values");
+    }
+    if is_wrong {
+        return;
+    }
+    let are_v6 = addresses.iter().map(|ip| address::is_v6(*ip));
+    if ips.len() > 1 && are_v6.collect::<BTreeSet<_>>().len() < 2 {
+        let message = "may specify no more than one IP for each IP family";
+        found.invalid(&ips_at, Shown::json(ips), message);
+    }
+    family_of_each(spec, &addresses, &ips_at, found);
+}
+
+fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
+    let families = items(&spec.ip_families);
+    for (index, family) in families.iter().enumerate() {
+        let at = at.field("ipFamilies");
+        let at = at.index(index);
+        found.one_of(&at, family, &FAMILIES);
+        if families[..index].contains(family) {
+            found.duplicate(&at, family);
+        }
+    }
+    if let Some(policy) = &spec.ip_family_policy {
+        found.one_of(&at.field("ipFamilyPolicy"), policy, &FAMILY_POLICIES);
+    }
+}
+
+fn family_of_each(spec: &ServiceSpec, ips: &[IpAddr], at: &At<'_>, found: &mut Findings) {
+    let families = items(&spec.ip_families).iter();
+    for (index, (ip, family)) in ips.iter().zip(families).enumerate() {
+        if FAMILIES.contains(&family.as_str()) && address::is_v6(*ip) != (family == "IPv6") {
+            let message =
+                format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
+            found.invalid(&at.index(index), &ip.to_string(), &message);
+        }
+    }
+}

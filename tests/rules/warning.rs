@@ -1,0 +1,131 @@
+//! What the server takes with a word of caution.
+
+use podwright::manifest::source::Severity;
+
+use crate::{POD, built, check, listed};
+
+/// Checks that each fragment brings these warnings and no error.
+fn warned(base: &str, pointer: &str, rows: &[(&str, &[&str])]) {
+    for (fragment, expected) in rows {
+        let found = check(&built(base, pointer, fragment)).expect("the manifest can be read");
+        assert_eq!(listed(&found, Severity::Error), [""; 0], "for {fragment}");
+        let warnings = listed(&found, Severity::Warning);
+        let expected: Vec<String> = expected
+            .iter()
+            .map(|path| format!("Warning {path}"))
+            .collect();
+        assert_eq!(warnings, expected, "for {fragment}: {:#?}", found.0);
+    }
+}
+
+#[test]
+fn old_and_hidden_settings_of_a_pod_are_told() {
+    warned(
+        POD,
+        "",
+        &[
+            (r#"{"metadata":{"name":"a.b"}}"#, &["metadata.name"]),
+            (
+                r#"{"metadata":{"annotations":{"scheduler.alpha.kubernetes.io/critical-pod":""}}}"#,
+                &["metadata.annotations[scheduler.alpha.kubernetes.io/critical-pod]"],
+            ),
+            (
+                r#"{"spec":{"nodeSelector":{"beta.kubernetes.io/os":"linux"}}}"#,
+                &["spec.nodeSelector[beta.kubernetes.io/os]"],
+            ),
+            (
+                r#"{"spec":{"volumes":[{"name":"v","gitRepo":{"repository":"r"}}]}}"#,
+                &["spec.volumes[0].gitRepo"],
+            ),
+            (
+                r#"{"spec":{"imagePullSecrets":[{"name":"a"},{"name":"a"},{}]}}"#,
+                &[
+                    "spec.imagePullSecrets[1].name",
+                    "spec.imagePullSecrets[2].name",
+                ],
+            ),
+            (
+                r#"{"spec":{"hostAliases":[{"ip":"010.0.0.1"},{"ip":"0:0::1"}]}}"#,
+                &["spec.hostAliases[0].ip", "spec.hostAliases[1].ip"],
+            ),
+            (
+                r#"{"spec":{"topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule"}]}}"#,
+                &["spec.topologySpreadConstraints[0].labelSelector"],
+            ),
+            (
+                r#"{"spec":{"volumes":[{"name":"v","secret":{"secretName":"s","items":[{"key":"a","path":"x"},{"key":"b","path":"x/y"}]}}]}}"#,
+                &["spec.volumes[0].secret"],
+            ),
+            (
+                r#"{"spec":{"serviceAccountName":"a","volumes":[{"name":"v","projected":{"sources":[{"configMap":{"name":"m","items":[{"key":"a","path":"token"}]}},{"serviceAccountToken":{"path":"token"}},{}]}}]}}"#,
+                &[
+                    "spec.volumes[0].projected.sources[1]",
+                    "spec.volumes[0].projected.sources[2]",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_1_34_drops_unread_is_told_where_it_is_wrong() {
+    warned(
+        POD,
+        "/spec",
+        &[
+            (
+                r#"{"volumes":[{"name":"v","image":{"reference":"x","pullPolicy":"Foo"}}]}"#,
+                &["spec.volumes[0].image.pullPolicy"],
+            ),
+            (
+                r#"{"containers":[{"name":"c","image":"i","restartPolicy":"Bogus","lifecycle":{"stopSignal":"TERM"}}]}"#,
+                &[
+                    "spec.containers[0].lifecycle.stopSignal",
+                    "spec.containers[0].restartPolicy",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_a_service_ignores_is_told() {
+    warned(
+        r#"{"kind":"Service","metadata":{"name":"s"},"spec":{"ports":[{"port":80}]}}"#,
+        "/spec",
+        &[
+            (r#"{"externalName":"a.b"}"#, &["spec.externalName"]),
+            (
+                r#"{"clusterIP":"None","sessionAffinity":"ClientIP"}"#,
+                &["spec.sessionAffinity"],
+            ),
+            (
+                r#"{"trafficDistribution":"PreferClose"}"#,
+                &["spec.trafficDistribution"],
+            ),
+            (
+                r#"{"type":"LoadBalancer","loadBalancerSourceRanges":["10.0.0.5/8"]}"#,
+                &["spec.loadBalancerSourceRanges[0]"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn a_stateful_set_warns_of_claims_that_cannot_be_made() {
+    warned(
+        r#"{"kind":"StatefulSet","metadata":{"name":"s"},"spec":{"selector":{"matchLabels":{"a":"b"}},
+            "template":{"metadata":{"labels":{"a":"b"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#,
+        "/spec",
+        &[
+            (
+                r#"{"volumeClaimTemplates":[{"metadata":{"name":"v"},"spec":{"accessModes":["RWO"],"resources":{"requests":{"storage":"1Gi"}}}}]}"#,
+                &["spec.volumeClaimTemplates[0].spec.accessModes[0]"],
+            ),
+            (
+                r#"{"revisionHistoryLimit":-1}"#,
+                &["spec.revisionHistoryLimit"],
+            ),
+        ],
+    );
+}
