@@ -1,5 +1,59 @@
-//! Reads Kubernetes YAML into trusted objects, each problem with its position.
+//! Reads Kubernetes YAML and JSON into trusted objects, each problem with its position.
+//!
+//! [`read`] is the way in: sources to documents to objects, with what is wrong about syntax and structure.
+//! A text is read as kubectl and the API server read it (go-yaml's YAML 1.1: `yes` is a boolean, `0644` is
+//! octal), however hostile it is. [`Report`] shows findings with their source lines.
+//!
+//! ```
+//! use podwright::manifest::{Object, ReadOptions, Report, Source, read};
+//!
+//! let text = "\
+//! apiVersion: v1
+//! kind: Pod
+//! metadata:
+//!   name: web
+//! spec:
+//!   containers:
+//!   - name: web
+//!     image: nginx
+//!     env:
+//!     - name: DEBUG
+//!       value: yes
+//! ";
+//! let reading = read(&[Source::new("web.yaml", text)], &ReadOptions::default());
+//! assert!(reading.has_errors());
+//! assert_eq!(
+//!     Report(&reading.findings).to_string(),
+//!     "\
+//! error: pod `web`: spec.containers[0].env[0].value: json: cannot unmarshal bool into Go struct field \
+//! EnvVar.spec.containers.env.value of type string
+//!   --> web.yaml:11:14  (spec.containers[0].env[0].value)
+//!    |
+//! 11 |       value: yes
+//!    |              ^^^
+//!   help: quote it: `\"yes\"`; without quotes YAML 1.1 reads `yes` as true
+//! "
+//! );
+//!
+//! let text = text.replace("yes", "\"yes\"");
+//! let reading = read(&[Source::new("web.yaml", text)], &ReadOptions::default());
+//! assert!(matches!(reading.objects[0].object, Some(Object::Pod(_))));
+//! ```
 #![forbid(unsafe_code)]
 
+mod base64;
+pub mod decode;
+pub mod document;
+mod read;
+mod report;
 pub mod rules;
 pub mod source;
+pub mod text;
+pub mod yaml;
+
+pub use decode::{KINDS, Object};
+pub use document::Document;
+pub use read::{Read, ReadOptions, Reading, UnknownFields, read};
+pub use report::Report;
+pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
+pub use text::Source;

@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::text::Source;
+
 /// A half-open range of bytes in one source, with the line and column of its start.
 ///
 /// Lines and columns count from 1; columns count characters.
@@ -135,6 +137,29 @@ pub enum FindingType {
     Warning,
 }
 
+/// Quotes a text as the API server does (Go's `%q`).
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len() + 2);
+    quoted.push('"');
+    for character in text.chars() {
+        let escaped = character.escape_debug();
+        if character == '\'' || escaped.len() == 1 {
+            quoted.push(character);
+        } else if escaped.len() == 2 && character != '\0' {
+            quoted.extend(escaped);
+        } else {
+            let code = u32::from(character);
+            quoted.push_str(&match code {
+                0..=0xff if character.is_ascii() => format!("\\x{code:02x}"),
+                0..=0xffff => format!("\\u{code:04x}"),
+                _ => format!("\\U{code:08x}"),
+            });
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
 /// How much a finding weighs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
@@ -187,5 +212,39 @@ impl Findings {
         self.0
             .iter()
             .any(|finding| finding.severity == Severity::Error)
+    }
+}
+
+/// A finding with its place, complete in itself: everything a report shows.
+#[derive(Debug, Clone)]
+pub struct Located {
+    /// The number of the source among those read together.
+    pub input: usize,
+    pub source: Source,
+    /// The number of the document in its source; none where the source could not be split.
+    pub document: Option<usize>,
+    /// What the document is, such as "pod `web`"; none where that could not be read.
+    pub object: Option<String>,
+    pub span: Span,
+    pub finding: Finding,
+}
+
+impl Located {
+    /// Puts findings in the order of their places, the same each time.
+    pub fn sort(findings: &mut [Located]) {
+        findings.sort_by(|one, other| one.rank().cmp(&other.rank()));
+    }
+
+    fn rank(&self) -> impl Ord + '_ {
+        let finding = &self.finding;
+        (
+            self.input,
+            self.span.start,
+            self.document,
+            finding.severity,
+            finding.kind,
+            &finding.path,
+            &finding.message,
+        )
     }
 }

@@ -1,0 +1,392 @@
+//! The way in: sources to objects and findings, in one call.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::decode::{self, KINDS, Object};
+use super::document::{self, Document};
+use super::source::{
+    At, FieldPath, Finding, FindingType, Findings, Located, Severity, Step, quoted,
+};
+use super::text::{MAX_SOURCE, Source};
+use super::yaml::{self, Parsed, SyntaxError, Value};
+
+/// What becomes of a field that the kind does not have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum UnknownFields {
+    /// It is passed over in silence.
+    Ignore,
+    /// It is passed over with a warning.
+    #[default]
+    Warn,
+    /// It is an error, as for the API server's strict reader.
+    Refuse,
+}
+
+/// How to read.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct ReadOptions {
+    pub unknown_fields: UnknownFields,
+}
+
+/// One object: as written, and decoded unless a value had the wrong type.
+#[derive(Debug)]
+pub struct Read {
+    pub document: Document,
+    pub object: Option<Object>,
+}
+
+/// All that was read together.
+#[derive(Debug, Default)]
+pub struct Reading {
+    /// The objects in the order they were written, items of lists in their place.
+    pub objects: Vec<Read>,
+    /// What is wrong with syntax and structure, in the order of the places.
+    pub findings: Vec<Located>,
+}
+
+impl Reading {
+    /// Tells whether any finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|located| located.finding.severity == Severity::Error)
+    }
+
+    /// Adds findings about one of the objects, such as a rule's.
+    pub fn add(&mut self, document: &Document, findings: Findings) {
+        self.findings.extend(document.locate(findings));
+        Located::sort(&mut self.findings);
+    }
+}
+
+/// Reads sources as if they were joined by `---`, as Kubernetes reads them.
+///
+/// Nothing stops the reading: a document that is no YAML, or a value of the wrong type, becomes a finding and
+/// the next document is read. An empty source, or one with only comments, has no objects.
+#[must_use]
+pub fn read(sources: &[Source], options: &ReadOptions) -> Reading {
+    let mut reading = Reading::default();
+    for (input, source) in sources.iter().enumerate() {
+        let mut reader = Reader {
+            input,
+            source,
+            options,
+            reading: &mut reading,
+            documents: 0,
+        };
+        reader.read();
+    }
+    Located::sort(&mut reading.findings);
+    reading
+}
+
+struct Reader<'r> {
+    input: usize,
+    source: &'r Source,
+    options: &'r ReadOptions,
+    reading: &'r mut Reading,
+    /// How many documents of the source were met.
+    documents: usize,
+}
+
+impl Reader<'_> {
+    fn read(&mut self) {
+        let text = self.source.text();
+        if let Some(at) = self.source.broken_at() {
+            let utf16 = text.len() > 1 && at == 0 && text.contains('\0');
+            let help = utf16.then(|| "this looks like UTF-16: save it as UTF-8".to_owned());
+            self.fault(None, at..at + 1, "the text is not UTF-8".to_owned(), help);
+            return;
+        }
+        if text.len() > MAX_SOURCE {
+            let message = format!("the input is larger than {} MiB", MAX_SOURCE >> 20);
+            self.fault(None, 0..0, message, None);
+            return;
+        }
+        let split = document::split(text);
+        for part in split.parts {
+            self.part(part);
+        }
+        if let Some((place, message)) = split.fault {
+            let help = "only a comment may follow `---` on its line".to_owned();
+            self.fault(None, place, message, Some(help));
+        }
+    }
+
+    /// Reads what stands between two separators: one document, or several JSON values in a row.
+    fn part(&mut self, part: Range<usize>) {
+        let text = &self.source.text()[part.clone()];
+        let body = text.trim_start_matches('\u{feff}').trim_start();
+        if body.is_empty() {
+            return;
+        }
+        if !body.starts_with('{') && !self.source.is_named_json() {
+            match yaml::read_yaml(self.source, part.clone()) {
+                Ok(Some(parsed)) => self.parsed(parsed),
+                Ok(None) => {}
+                Err(error) => self.syntax(error, &part),
+            }
+            return;
+        }
+        let mut rest = part.end - body.len()..part.end;
+        while !rest.is_empty() {
+            let Some(end) = self.json(rest.clone()) else {
+                return;
+            };
+            let tail = &self.source.text()[end..part.end];
+            rest.start = part.end - tail.trim_start().len();
+        }
+    }
+
+    /// Reads one JSON value and returns where it ends; YAML that begins with a brace is read as YAML.
+    fn json(&mut self, rest: Range<usize>) -> Option<usize> {
+        let error = match yaml::read_json(self.source, rest.clone()) {
+            Ok(outcome) => {
+                let tail = self.source.text()[outcome.end..rest.end].trim_start();
+                if tail.is_empty() || tail.starts_with('{') {
+                    self.parsed(outcome.parsed);
+                    return Some(outcome.end);
+                }
+                let at = rest.end - tail.len();
+                SyntaxError {
+                    place: at..at + 1,
+                    message: "invalid text after top-level value".into(),
+                }
+            }
+            Err(error) => error,
+        };
+        if !self.source.is_named_json()
+            && let Ok(Some(parsed)) = yaml::read_yaml(self.source, rest.clone())
+        {
+            self.parsed(parsed);
+        } else {
+            self.syntax(error, &rest);
+        }
+        None
+    }
+
+    fn syntax(&mut self, error: SyntaxError, part: &Range<usize>) {
+        let index = self.next_index();
+        let text = &self.source.text()[part.clone()];
+        let Some(at) = text.find("{{") else {
+            self.fault(Some(index), error.place, error.message.into_owned(), None);
+            return;
+        };
+        let end = text[at..]
+            .find("}}")
+            .map_or(at + 2, |length| at + length + 2);
+        let message = format!("a Helm template is no manifest yet ({})", error.message);
+        let help = "render it first: `helm template CHART | podwright kube play -`".to_owned();
+        self.fault(
+            Some(index),
+            part.start + at..part.start + end,
+            message,
+            Some(help),
+        );
+    }
+
+    fn next_index(&mut self) -> usize {
+        self.documents += 1;
+        self.documents - 1
+    }
+
+    fn parsed(&mut self, parsed: Parsed) {
+        let index = self.next_index();
+        let root = parsed.tree.node(parsed.root);
+        if matches!(root.value(), Value::Null) {
+            self.documents -= 1;
+            return;
+        }
+        if let Some(ignored) = parsed.ignored {
+            self.ignored(index, ignored);
+        }
+        let tree = Arc::new(parsed.tree);
+        let mut duplicates = parsed.duplicates;
+        for expanded in document::expand(&tree, parsed.root, self.input, index) {
+            let document = expanded.document;
+            let inside =
+                |duplicate: &mut yaml::Duplicate| duplicate.path.0.starts_with(&expanded.prefix);
+            for duplicate in duplicates.extract_if(.., inside) {
+                let steps = duplicate.path.0[expanded.prefix.len()..].to_vec();
+                self.duplicate(&document, FieldPath(steps), duplicate.place);
+            }
+            self.object(document);
+        }
+        let whole = Document::new(tree, parsed.root, self.input, index);
+        for duplicate in duplicates {
+            self.duplicate(&whole, duplicate.path, duplicate.place);
+        }
+    }
+
+    fn object(&mut self, document: Document) {
+        let mut findings = Findings::default();
+        if !identify(&document, &mut findings) {
+            self.reading.findings.extend(document.locate(findings));
+            return;
+        }
+        let unknown_fields = match self.options.unknown_fields {
+            UnknownFields::Ignore => None,
+            UnknownFields::Warn => Some(Severity::Warning),
+            UnknownFields::Refuse => Some(Severity::Error),
+        };
+        let object = decode::decode(&document, unknown_fields, &mut findings);
+        if let Some(Object::Unsupported { api_version, kind }) = &object {
+            findings.0.push(unknown_kind(api_version, kind));
+        }
+        self.reading.findings.extend(document.locate(findings));
+        self.reading.objects.push(Read { document, object });
+    }
+
+    fn duplicate(&mut self, document: &Document, path: FieldPath, place: Range<usize>) {
+        let key = path.0.last().map(|step| match step {
+            Step::Field(name) => name.clone().into_owned(),
+            Step::Key(name) => name.clone(),
+            Step::Index(index) => index.to_string(),
+        });
+        let finding = Finding {
+            severity: Severity::Error,
+            kind: FindingType::DuplicateField,
+            message: format!(
+                "key {} already set in map",
+                quoted(&key.unwrap_or_default())
+            ),
+            path,
+            help: None,
+        };
+        self.reading.findings.push(Located {
+            input: self.input,
+            source: self.source.clone(),
+            document: Some(document.index()),
+            object: document.title(),
+            span: self.source.span(place),
+            finding,
+        });
+    }
+
+    fn ignored(&mut self, index: usize, place: Range<usize>) {
+        let text = &self.source.text()[place.clone()];
+        let blank = text.len() - text.trim_start().len();
+        self.push(
+            Some(index),
+            place.start + blank..place.end,
+            Finding {
+                severity: Severity::Warning,
+                kind: FindingType::Syntax,
+                path: FieldPath::default(),
+                message: "Kubernetes ignores what follows `...`".to_owned(),
+                help: Some("separate documents with `---`".to_owned()),
+            },
+        );
+    }
+
+    fn fault(
+        &mut self,
+        document: Option<usize>,
+        place: Range<usize>,
+        message: String,
+        help: Option<String>,
+    ) {
+        let finding = Finding {
+            severity: Severity::Error,
+            kind: FindingType::Syntax,
+            path: FieldPath::default(),
+            message,
+            help,
+        };
+        self.push(document, place, finding);
+    }
+
+    fn push(&mut self, document: Option<usize>, place: Range<usize>, finding: Finding) {
+        self.reading.findings.push(Located {
+            input: self.input,
+            source: self.source.clone(),
+            document,
+            object: None,
+            span: self.source.span(place),
+            finding,
+        });
+    }
+}
+
+/// Checks that a document says what it is; tells whether it does.
+fn identify(document: &Document, findings: &mut Findings) -> bool {
+    let root = document.node();
+    let found = match root.value() {
+        Value::Map(_) => None,
+        Value::List(_) => Some("array"),
+        Value::String(_) => Some("string"),
+        Value::Bool(_) => Some("bool"),
+        Value::Null => Some("null"),
+        Value::Int(_) | Value::Uint(_) | Value::Float(_) => Some("number"),
+    };
+    if let Some(found) = found {
+        let message = format!("json: cannot unmarshal {found} into Go value of type v1.TypeMeta");
+        findings.error(FindingType::Decode, &At::ROOT, message);
+        return false;
+    }
+    let before = findings.0.len();
+    for (field, missing, text) in [
+        ("kind", "Object 'Kind' is missing", document.kind()),
+        (
+            "apiVersion",
+            "Object 'apiVersion' is missing",
+            document.api_version(),
+        ),
+    ] {
+        let at = At::ROOT;
+        let at = at.field(field);
+        match root.get(field).map(|node| node.value()) {
+            Some(Value::Null | Value::String(_)) | None if text.is_empty() => {
+                findings.error(FindingType::Required, &at, missing);
+                return false;
+            }
+            Some(Value::Null | Value::String(_)) | None => {}
+            Some(_) => findings.error(
+                FindingType::Decode,
+                &at,
+                format!("json: cannot unmarshal a value that is no string into Go struct field TypeMeta.{field} of type string"),
+            ),
+        }
+    }
+    findings.0.len() == before
+}
+
+/// Says that a kind is not decoded: an error if only its API version or spelling is wrong.
+fn unknown_kind(api_version: &str, kind: &str) -> Finding {
+    let known = KINDS.iter().find(|(_, name)| *name == kind);
+    let path = FieldPath(vec![Step::Field("kind".into())]);
+    let message = format!(
+        "no matches for kind {} in version {}",
+        quoted(kind),
+        quoted(api_version)
+    );
+    if let Some((right, _)) = known {
+        return Finding {
+            severity: Severity::Error,
+            kind: FindingType::UnknownKind,
+            path: FieldPath(vec![Step::Field("apiVersion".into())]),
+            message,
+            help: Some(format!("write `apiVersion: {right}`")),
+        };
+    }
+    let near = KINDS
+        .iter()
+        .find(|(version, name)| *version == api_version && name.eq_ignore_ascii_case(kind));
+    if let Some((_, right)) = near {
+        return Finding {
+            severity: Severity::Error,
+            kind: FindingType::UnknownKind,
+            path,
+            message,
+            help: Some(format!("did you mean `{right}`?")),
+        };
+    }
+    Finding {
+        severity: Severity::Warning,
+        kind: FindingType::UnknownKind,
+        path,
+        message: format!("kind `{kind}` of `{api_version}` is passed over"),
+        help: None,
+    }
+}

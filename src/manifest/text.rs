@@ -1,0 +1,174 @@
+//! The text of a manifest, shared by everything that points into it.
+
+use std::fmt;
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use super::source::Span;
+
+/// The most bytes one source may have; offsets into it are 32 bits wide.
+pub const MAX_SOURCE: usize = 1 << 31;
+
+/// One input: a file, standard input, a URL; with the name that findings show.
+///
+/// Cloning shares the text.
+#[derive(Clone)]
+pub struct Source(Arc<Inner>);
+
+struct Inner {
+    name: String,
+    text: String,
+    /// Where the first byte stood that is no UTF-8.
+    broken_at: Option<usize>,
+    /// The byte offset of each line's start, found when a position is first asked for.
+    lines: OnceLock<Vec<usize>>,
+}
+
+impl Source {
+    /// Makes a source of a text.
+    #[must_use]
+    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+        Self::with(name.into(), text.into(), None)
+    }
+
+    /// Makes a source of the bytes of a file; what is no UTF-8 becomes a finding when the source is read.
+    #[must_use]
+    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self::new(name, text),
+            Err(error) => {
+                let broken_at = Some(error.utf8_error().valid_up_to());
+                let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+                Self::with(name.into(), text, broken_at)
+            }
+        }
+    }
+
+    fn with(name: String, text: String, broken_at: Option<usize>) -> Self {
+        Source(Arc::new(Inner {
+            name,
+            text,
+            broken_at,
+            lines: OnceLock::new(),
+        }))
+    }
+
+    /// Returns where the first byte stands that is no UTF-8; the text has U+FFFD for it.
+    pub(super) fn broken_at(&self) -> Option<usize> {
+        self.0.broken_at
+    }
+
+    /// Returns the name that findings show.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0.name
+    }
+
+    /// Returns the whole text.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// Tells whether the name says that this is JSON, which is then held to JSON's rules.
+    #[must_use]
+    pub fn is_named_json(&self) -> bool {
+        std::path::Path::new(self.name())
+            .extension()
+            .is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
+    }
+
+    /// Returns the span of a range of bytes; what lies outside the text is cut off.
+    #[must_use]
+    pub fn span(&self, range: Range<usize>) -> Span {
+        let text = self.text();
+        let start = floor_char_boundary(text, range.start);
+        let end = floor_char_boundary(text, range.end).max(start);
+        let lines = self.lines();
+        let line = lines.partition_point(|&line_start| line_start <= start);
+        let line_start = lines[line - 1];
+        Span {
+            start,
+            end,
+            line: saturate(line),
+            column: saturate(text[line_start..start].chars().count() + 1),
+        }
+    }
+
+    /// Returns a line without its break, counted from 1; empty past the end.
+    #[must_use]
+    pub fn line(&self, number: u32) -> &str {
+        let lines = self.lines();
+        let index = (number as usize).saturating_sub(1);
+        let Some(&start) = lines.get(index) else {
+            return "";
+        };
+        let end = lines.get(index + 1).copied().unwrap_or(self.text().len());
+        self.text()[start..end].trim_end_matches(['\n', '\r'])
+    }
+
+    fn lines(&self) -> &[usize] {
+        self.0.lines.get_or_init(|| line_starts(self.text()))
+    }
+}
+
+impl fmt::Debug for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Source")
+            .field("name", &self.0.name)
+            .field("bytes", &self.0.text.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// A line ends with `\n`, `\r\n` or a lone `\r`, as in YAML.
+fn line_starts(text: &str) -> Vec<usize> {
+    let bytes = text.as_bytes();
+    let mut starts = vec![0];
+    for (at, &byte) in bytes.iter().enumerate() {
+        if byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
+            starts.push(at + 1);
+        }
+    }
+    starts
+}
+
+fn floor_char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    at
+}
+
+fn saturate(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_count_characters_and_any_line_break_counts() {
+        let source = Source::new("a.yaml", "a: ü x\r\nb\rc\n");
+        let at = |needle: char| source.text().find(needle).expect("in the text");
+        let x = source.span(at('x')..at('x') + 1);
+        assert_eq!((x.line, x.column), (1, 6));
+        let b = source.span(at('b')..at('b') + 1);
+        assert_eq!((b.line, b.column), (2, 1));
+        let c = source.span(at('c')..at('c') + 1);
+        assert_eq!((c.line, c.column), (3, 1));
+        assert_eq!(source.line(1), "a: ü x");
+        assert_eq!(source.line(3), "c");
+        assert_eq!(source.line(9), "");
+    }
+
+    #[test]
+    fn a_span_never_leaves_the_text_or_splits_a_character() {
+        let source = Source::new("a.yaml", "ü");
+        assert_eq!(source.span(1..99).end, 2);
+        assert_eq!(source.span(7..9).start, 2);
+        assert_eq!(Source::new("e", "").span(0..0).line, 1);
+    }
+}
