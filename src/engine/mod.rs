@@ -1,1 +1,4 @@
-//! Not yet written.
+//! Carries a plan out.
+#![forbid(unsafe_code)]
+
+pub mod network;

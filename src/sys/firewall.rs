@@ -112,6 +112,16 @@ pub enum ForwardPolicy {
     },
 }
 
+/// Tells whether ports can be forwarded at all.
+///
+/// # Errors
+/// There is no `nft`.
+pub fn check_available() -> Result<(), FirewallError> {
+    find_program("nft")
+        .map(drop)
+        .ok_or(FirewallError::Unavailable)
+}
+
 /// The table that belongs to one bridge.
 #[derive(Debug, Clone)]
 pub struct Firewall {

@@ -14,8 +14,10 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -179,11 +181,40 @@ impl Namespace {
             .map_err(|source| NamespaceError::Open { kind, path, source })
     }
 
+    /// Takes the lock that all processes in this namespace share, waiting for it no longer than
+    /// this; `None` means that it was not to be had.
+    ///
+    /// The lock lies on the namespace itself, so that it holds for what is in it and needs no path.
+    /// Any process in the namespace can take it: nothing may depend on it but the order of
+    /// changes that are made by several at once.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn lock(self, patience: Duration) -> io::Result<Option<NamespaceLock>> {
+        let deadline = Instant::now() + patience;
+        let mut fd = self.fd;
+        loop {
+            match Flock::lock(fd, FlockArg::LockExclusiveNonblock) {
+                Ok(lock) => return Ok(Some(NamespaceLock { _held: lock })),
+                Err((_, Errno::EWOULDBLOCK)) if Instant::now() >= deadline => return Ok(None),
+                Err((back, Errno::EWOULDBLOCK | Errno::EINTR)) => fd = back,
+                Err((_, errno)) => return Err(errno.into()),
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
     /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> NamespaceKind {
         self.kind
     }
+}
+
+/// The lock of a namespace, held until it is dropped.
+#[derive(Debug)]
+pub struct NamespaceLock {
+    _held: Flock<OwnedFd>,
 }
 
 impl AsFd for Namespace {
@@ -400,6 +431,26 @@ mod tests {
             })
         ));
         assert!(!net.exists());
+    }
+
+    #[test]
+    fn a_namespace_is_locked_by_one_at_a_time() {
+        if lacks_root() {
+            return;
+        }
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("net");
+        create_pinned(&[(NamespaceKind::Net, &path)]).expect("pinned");
+        let lock = || {
+            let namespace = Namespace::open(NamespaceKind::Net, &path).expect("opened");
+            namespace.lock(Duration::from_millis(5)).expect("asked")
+        };
+        let first = lock();
+        assert!(first.is_some());
+        assert!(lock().is_none());
+        drop(first);
+        assert!(lock().is_some());
+        unpin(&path).expect("unpinned");
     }
 
     #[test]

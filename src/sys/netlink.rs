@@ -22,7 +22,7 @@ use rtnetlink::packet_route::link::{
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use rtnetlink::sys::{Socket, SocketAddr, protocols::NETLINK_ROUTE};
 use rtnetlink::{
-    AddressMessageBuilder, LinkBridge, LinkMessageBuilder, LinkUnspec, LinkVeth,
+    AddressMessageBuilder, LinkBridge, LinkBridgePort, LinkMessageBuilder, LinkUnspec, LinkVeth,
     RouteMessageBuilder,
 };
 
@@ -263,10 +263,16 @@ impl Netlink {
 
     /// Makes a bridge, which stays down.
     ///
+    /// The hardware address is given, because a bridge without one takes that of a port and
+    /// changes it when the port goes: the neighbours would lose it.
+    ///
     /// # Errors
     /// The name is taken, or the kernel refuses.
-    pub fn add_bridge(&mut self, name: &LinkName) -> Result<(), NetlinkError> {
-        let message = LinkBridge::new(name.as_str()).down().build();
+    pub fn add_bridge(&mut self, name: &LinkName, mac: [u8; 6]) -> Result<(), NetlinkError> {
+        let message = LinkBridge::new(name.as_str())
+            .down()
+            .address(mac.to_vec())
+            .build();
         let request = RouteNetlinkMessage::NewLink(message);
         self.create(&format!("making the bridge `{name}`"), &request)
     }
@@ -295,6 +301,22 @@ impl Netlink {
             &format!("making the network link `{}`", veth.name),
             &request,
         )
+    }
+
+    /// Lets a port of a bridge get back what it sends.
+    ///
+    /// A packet to a published port of its own sender comes back by the port it came from. Where
+    /// the kernel has `br_netfilter` it is turned round inside the bridge, which does not send it
+    /// back otherwise.
+    ///
+    /// # Errors
+    /// The link is no port of a bridge.
+    pub fn set_hairpin(&mut self, port: u32) -> Result<(), NetlinkError> {
+        let message = LinkBridgePort::new(port).hairpin(true).build();
+        let request = RouteNetlinkMessage::NewLink(message);
+        let action = format!("setting the hairpin mode of network link {port}");
+        self.request(&action, &request, NLM_F_REQUEST | NLM_F_ACK)
+            .map(drop)
     }
 
     /// Gives a link an address; one that it has already is no error.
@@ -562,7 +584,8 @@ mod tests {
         let (bridge, end, eth0) = (name("br-test"), name("veth-test"), name("eth0"));
 
         assert_eq!(outside.link(&bridge).expect("lookup"), None);
-        outside.add_bridge(&bridge).expect("bridge");
+        let mac = [2, 0, 0, 0, 0, 1];
+        outside.add_bridge(&bridge, mac).expect("bridge");
         let found = outside.expect_link(&bridge).expect("bridge");
         assert!(found.is_bridge);
         let gateway = Ipv4Addr::new(10, 99, 0, 1);

@@ -1,0 +1,6 @@
+//! The engine on a real kernel: own namespaces, own directories. Needs root.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod network;

@@ -1,0 +1,349 @@
+//! Pods on a bridge: who reaches whom, and what is left afterwards.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::Path;
+
+use podwright::engine::network::{
+    HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork, hold_ports, set_up, tear_down,
+};
+use podwright::model::network::{Protocol, PublishedPort};
+use podwright::sys::firewall::FirewallError;
+use podwright::sys::socket::PortError;
+
+use crate::support::network::{HOST, HostAndOutside, Netns, OUTSIDE, link};
+
+fn tcp(host_port: u16) -> PublishedPort {
+    PublishedPort {
+        protocol: Protocol::Tcp,
+        host_ip: None,
+        host_port,
+        container_port: 80,
+    }
+}
+
+fn udp(host_port: u16) -> PublishedPort {
+    PublishedPort {
+        protocol: Protocol::Udp,
+        ..tcp(host_port)
+    }
+}
+
+fn on(ip: Ipv4Addr, port: PublishedPort) -> PublishedPort {
+    PublishedPort {
+        host_ip: Some(IpAddr::V4(ip)),
+        ..port
+    }
+}
+
+/// A pod on the bridge, and its namespace.
+struct Pod {
+    netns: Netns,
+    network: PodNetwork,
+}
+
+impl Pod {
+    /// Makes the namespace and decides the network; the address is the subnet's n-th.
+    fn new(world: &HostAndOutside, number: usize, ports: &[PublishedPort]) -> Self {
+        let netns = Netns::bare(world.dir.path(), &format!("pod{number}"));
+        let host = HostNetwork::of_root(Path::new("/srv/test"));
+        let subnet = world.host.run(|| host.subnet().expect("subnet"));
+        let network = PodNetwork {
+            host,
+            link: link(&format!("veth-pod{number}")),
+            subnet,
+            address: subnet.hosts().nth(number).expect("address"),
+            mac: None,
+            ports: ports.to_vec(),
+            netns: netns.path().to_owned(),
+        };
+        Self { netns, network }
+    }
+
+    fn set_up(world: &HostAndOutside, number: usize, ports: &[PublishedPort]) -> Self {
+        let pod = Self::new(world, number, ports);
+        let warnings = world.host.run(|| set_up(&pod.network).expect("set up"));
+        assert_eq!(warnings, []);
+        pod
+    }
+
+    fn tear_down(&self, world: &HostAndOutside, others: OtherPods) {
+        world
+            .host
+            .run(|| tear_down(&self.network, others).expect("torn down"));
+    }
+}
+
+#[test]
+fn a_published_port_answers_on_loopback_on_the_host_address_and_from_outside() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let pod = Pod::set_up(&world, 0, &[tcp(8080), udp(5353)]);
+    let gateway = pod.network.subnet.gateway();
+    pod.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "web");
+    pod.netns.serve_udp(Ipv4Addr::UNSPECIFIED, 80, "dns");
+
+    let from_gateway = format!("web {gateway}");
+    let answer = world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080);
+    assert_eq!(answer.expect("loopback"), from_gateway);
+    let answer = world.host.ask_tcp(Ipv4Addr::new(127, 0, 0, 9), 8080);
+    assert_eq!(answer.expect("another loopback address"), from_gateway);
+    let answer = world.host.ask_tcp(HOST, 8080).expect("own address");
+    assert!(answer.starts_with("web "), "{answer}");
+    // Who comes from outside is seen with its own address.
+    let answer = world.outside.ask_tcp(HOST, 8080);
+    assert_eq!(answer.expect("from outside"), format!("web {OUTSIDE}"));
+
+    let answer = world.host.ask_udp(Ipv4Addr::LOCALHOST, 5353);
+    assert_eq!(answer.expect("loopback"), format!("dns {gateway}"));
+    let answer = world.outside.ask_udp(HOST, 5353);
+    assert_eq!(answer.expect("from outside"), format!("dns {OUTSIDE}"));
+
+    // The pod's own address answers to the host without any publishing.
+    let answer = world.host.ask_tcp(pod.network.address, 80);
+    assert_eq!(answer.expect("the pod itself"), from_gateway);
+    assert!(world.host.ask_tcp(HOST, 8081).is_err());
+}
+
+#[test]
+fn pods_reach_each_other_and_themselves_by_published_ports_too() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let one = Pod::set_up(&world, 0, &[tcp(8001)]);
+    let two = Pod::set_up(&world, 1, &[tcp(8002)]);
+    one.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "one");
+    two.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "two");
+
+    let answer = one.netns.ask_tcp(two.network.address, 80);
+    let direct = format!("two {}", one.network.address);
+    assert_eq!(answer.expect("directly"), direct);
+    let gateway = one.network.subnet.gateway();
+    for address in [HOST, gateway] {
+        let answer = one.netns.ask_tcp(address, 8002);
+        assert_eq!(answer.expect("another pod"), format!("two {gateway}"));
+        let answer = one.netns.ask_tcp(address, 8001);
+        assert_eq!(answer.expect("itself"), format!("one {gateway}"));
+    }
+    let answer = one.netns.ask_tcp(Ipv4Addr::LOCALHOST, 80);
+    assert_eq!(answer.expect("its own loopback"), "one 127.0.0.1");
+}
+
+#[test]
+fn a_pod_shows_the_host_address_outside() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let pod = Pod::set_up(&world, 0, &[]);
+    world.outside.serve_tcp(OUTSIDE, 80, "outside");
+    world.host.serve_tcp(HOST, 81, "host");
+    let answer = pod.netns.ask_tcp(OUTSIDE, 80);
+    assert_eq!(answer.expect("outside"), format!("outside {HOST}"));
+    let answer = pod.netns.ask_tcp(HOST, 81);
+    assert_eq!(
+        answer.expect("host"),
+        format!("host {}", pod.network.address)
+    );
+}
+
+#[test]
+fn a_port_on_one_host_address_answers_there_only() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let ports = [on(Ipv4Addr::LOCALHOST, tcp(8080)), on(HOST, tcp(8081))];
+    let pod = Pod::set_up(&world, 0, &ports);
+    pod.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "web");
+    world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080).expect("here");
+    assert!(world.host.ask_tcp(HOST, 8080).is_err());
+    assert!(world.outside.ask_tcp(HOST, 8080).is_err());
+    world.outside.ask_tcp(HOST, 8081).expect("from outside");
+    assert!(world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8081).is_err());
+}
+
+#[test]
+fn one_port_leads_to_different_pods_on_different_host_addresses() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let local = Pod::set_up(&world, 0, &[on(Ipv4Addr::LOCALHOST, tcp(8080))]);
+    let public = Pod::set_up(&world, 1, &[on(HOST, tcp(8080))]);
+    local.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "local");
+    public.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "public");
+    let answer = world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080);
+    assert!(answer.expect("loopback").starts_with("local "));
+    let answer = world.outside.ask_tcp(HOST, 8080);
+    assert!(answer.expect("outside").starts_with("public "));
+}
+
+#[test]
+fn the_last_pod_takes_bridge_and_table_with_it() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let before = world.host.links();
+    let one = Pod::set_up(&world, 0, &[tcp(8001)]);
+    let two = Pod::set_up(&world, 1, &[on(HOST, udp(8002))]);
+    two.netns.serve_udp(Ipv4Addr::UNSPECIFIED, 80, "two");
+    one.tear_down(&world, OtherPods::Remain);
+    assert!(!world.host.ruleset().contains("8001"));
+    assert!(!world.host.links().contains(&"veth-pod0".to_owned()));
+    let answer = world.outside.ask_udp(HOST, 8002);
+    answer.expect("the other pod still answers");
+
+    // A pod that came in the meantime keeps the bridge, whatever the caller thought.
+    one.tear_down(&world, OtherPods::None);
+    let answer = world.outside.ask_udp(HOST, 8002);
+    answer.expect("the other pod still answers");
+    two.tear_down(&world, OtherPods::None);
+    assert_eq!(world.host.links(), before);
+    assert_eq!(world.host.ruleset(), "");
+    two.tear_down(&world, OtherPods::None);
+}
+
+#[test]
+fn a_failing_set_up_leaves_nothing() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let before = world.host.links();
+    // An interface inside has the name already.
+    let taken = Pod::new(&world, 0, &[tcp(8080)]);
+    let mut netlink = podwright::sys::netlink::Netlink::open_in(&taken.netns.open()).expect("open");
+    netlink
+        .add_bridge(&link("eth0"), [2, 0, 0, 0, 9, 9])
+        .expect("made");
+    let error = world
+        .host
+        .run(|| set_up(&taken.network))
+        .expect_err("taken");
+    assert!(matches!(error, NetworkError::Netlink(_)), "{error}");
+    assert_eq!(world.host.links(), before);
+    assert_eq!(world.host.ruleset(), "");
+
+    // What was planned does not fit the bridge.
+    let good = Pod::set_up(&world, 1, &[tcp(8080)]);
+    let rules = world.host.ruleset();
+    let mut bad = Pod::new(&world, 2, &[tcp(8081)]);
+    bad.network.address = good.network.subnet.gateway();
+    let error = world
+        .host
+        .run(|| set_up(&bad.network))
+        .expect_err("refused");
+    assert!(matches!(error, NetworkError::Address { .. }), "{error}");
+    bad.network.subnet = "10.200.0.0/24".parse().expect("subnet");
+    bad.network.address = Ipv4Addr::new(10, 200, 0, 2);
+    let error = world
+        .host
+        .run(|| set_up(&bad.network))
+        .expect_err("changed");
+    assert!(
+        matches!(error, NetworkError::SubnetChanged { .. }),
+        "{error}"
+    );
+    assert_eq!(world.host.ruleset(), rules);
+    assert!(!world.host.links().contains(&"veth-pod2".to_owned()));
+}
+
+#[test]
+fn what_a_killed_run_has_left_is_replaced() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let old = Pod::set_up(&world, 0, &[tcp(8080)]);
+    let mut new = Pod::new(&world, 1, &[tcp(8080)]);
+    new.network.link = old.network.link.clone();
+    world.host.run(|| set_up(&new.network).expect("set up"));
+    new.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "new");
+    let answer = world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080);
+    assert!(answer.expect("answer").starts_with("new "));
+}
+
+#[test]
+fn a_pod_does_not_reach_what_listens_on_the_hosts_loopback() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let pod = Pod::set_up(&world, 0, &[on(Ipv4Addr::LOCALHOST, tcp(8080))]);
+    pod.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "web");
+    world.host.serve_tcp(Ipv4Addr::LOCALHOST, 9000, "secret");
+    let try_from = |netns: &Netns, device: &str, via: Ipv4Addr, port: u16| {
+        // What an attacker with the right over its own namespace does: packets to 127.0.0.1 leave
+        // by the network device instead of the loopback device.
+        let script = format!(
+            "sysctl -qw net.ipv4.conf.all.route_localnet=1; ip rule add pref 5 lookup local; \
+             ip rule del pref 0; ip rule add pref 1 to 127.0.0.1 dport {port} lookup 77; \
+             ip route add default via {via} dev {device} table 77; \
+             exec 3<>/dev/tcp/127.0.0.1/{port} && cat <&3"
+        );
+        netns.run(|| {
+            std::process::Command::new("timeout")
+                .args(["2", "bash", "-c", &script])
+                .output()
+                .expect("bash")
+        })
+    };
+    let gateway = pod.network.subnet.gateway();
+    let output = try_from(&pod.netns, "eth0", gateway, 9000);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    // A port published on 127.0.0.1 is no more to be reached from the next machine.
+    let output = try_from(&world.outside, "card", HOST, 8080);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "");
+    world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080).expect("here");
+}
+
+#[test]
+fn a_taken_port_is_found_before_anything_is_made() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    world.host.serve_tcp(HOST, 8080, "foreign");
+    world.host.run(|| {
+        let error = hold_ports(&[tcp(8079), tcp(8080)]).expect_err("taken");
+        let NetworkError::Port(PortError::Taken { owner, .. }) = error else {
+            panic!("{error}");
+        };
+        assert_eq!(owner.expect("owner").pid, std::process::id());
+        let held = hold_ports(&[tcp(8079), on(Ipv4Addr::LOCALHOST, tcp(8080))]).expect("held");
+        assert!(hold_ports(&[tcp(8079)]).is_err());
+        drop(held);
+        hold_ports(&[tcp(8079)]).expect("free again");
+        let v6 = PublishedPort {
+            host_ip: Some("::1".parse().expect("address")),
+            ..tcp(8079)
+        };
+        let error = hold_ports(&[v6]).expect_err("IPv6");
+        assert!(matches!(error, NetworkError::Ipv6HostAddress { .. }));
+    });
+}
+
+#[test]
+fn a_host_that_drops_forwarded_packets_is_told_of() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let script = "add table ip filter\nadd chain ip filter FORWARD { type filter hook forward priority 0; policy drop; }\n";
+    let file = world.dir.path().join("drop.nft");
+    std::fs::write(&file, script).expect("written");
+    world.host.run(|| {
+        let status = std::process::Command::new("nft")
+            .arg("-f")
+            .arg(&file)
+            .status();
+        assert!(status.expect("nft").success());
+    });
+    let pod = Pod::new(&world, 0, &[]);
+    let warnings = world.host.run(|| set_up(&pod.network).expect("set up"));
+    let [NetworkWarning::ForwardDropped { chain, .. }] = warnings.as_slice() else {
+        panic!("{warnings:?}");
+    };
+    assert_eq!(chain, "ip filter FORWARD");
+    pod.tear_down(&world, OtherPods::None);
+    assert!(world.host.ruleset().contains("policy drop"), "not ours");
+}
+
+#[test]
+fn the_missing_program_is_named() {
+    let text = FirewallError::Unavailable.to_string();
+    assert!(text.contains("install the package `nftables`"), "{text}");
+}
