@@ -57,6 +57,8 @@ pub enum Outcome {
     Already,
     /// It could not be done; the text says what happened, the code what a shell would see.
     Failed { message: String, code: u8 },
+    /// It goes on, but not yet to its end: an init container failed and will be tried again.
+    Deferred { message: String },
     /// Another command's wish came before it took effect.
     Overtaken { by: String },
 }

@@ -1,1 +1,5 @@
-//! Not yet written.
+//! One process a pod: the parent of its containers, and the only one that records what happens to them.
+#![forbid(unsafe_code)]
+
+pub mod machine;
+mod member;
