@@ -1,8 +1,17 @@
 //! The database file: opening it, its migrations, and the two kinds of transaction.
 //!
-//! Writers begin `IMMEDIATE` under the fair store lock, so that SQLite's own unfair waiting is never
-//! reached; readers take a deferred read transaction, no lock, and see one snapshot (WAL).
+//! ```text
+//!   write:  store lock (fair) ▶ BEGIN IMMEDIATE ▶ body ▶ COMMIT ▶ unlock     so "database is locked" reaches nobody
+//!   read:   BEGIN ▶ body sees one snapshot ▶ end                             no lock of ours; WAL readers never wait
+//! ```
+//!
+//! A deferred transaction that reads and then writes fails under load whatever the busy timeout says
+//! (<https://sqlite.org/isolation.html>), hence the two doors, and the read door refuses writes. No connection
+//! checkpoints when it closes: that would make the last of many short commands pay for all.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -31,6 +40,10 @@ pub enum StoreError {
         found: isize,
         known: isize,
     },
+    #[error("a program other than podwright keeps the database {path} locked")]
+    Busy { path: PathBuf },
+    #[error("opening the database {path}")]
+    Open { path: PathBuf, source: io::Error },
     #[error("using the database {path}")]
     Sqlite {
         path: PathBuf,
@@ -59,12 +72,25 @@ pub enum Durability {
     Normal,
 }
 
+impl Durability {
+    const fn synchronous(self) -> &'static str {
+        match self {
+            Self::Full => "FULL",
+            Self::Normal => "NORMAL",
+        }
+    }
+}
+
+/// What the store lock is held for, to whoever asks who holds it.
+const COMMAND: &str = "writing to the database";
+
 /// The open database.
 #[derive(Debug)]
 pub(super) struct Database {
     connection: Connection,
     path: PathBuf,
     locks: LockDir,
+    durability: Durability,
 }
 
 impl Database {
@@ -74,23 +100,16 @@ impl Database {
         locks: LockDir,
         migrations: &[&str],
     ) -> Result<Self, StoreError> {
-        if let Some(directory) = path.parent() {
-            crate::sys::mount::ensure_dir(directory, 0o700).map_err(|source| {
-                StoreError::Directory {
-                    path: directory.to_owned(),
-                    source,
-                }
-            })?;
-        }
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-            | OpenFlags::SQLITE_OPEN_CREATE
-            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        make_parent(path)?;
+        make_private(path)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection =
             Connection::open_with_flags(path, flags).map_err(|source| explain(path, source))?;
         let mut database = Self {
             connection,
             path: path.to_owned(),
             locks,
+            durability: Durability::Full,
         };
         database
             .configure()
@@ -99,29 +118,61 @@ impl Database {
         Ok(database)
     }
 
-    fn configure(&mut self) -> rusqlite::Result<()> {
+    fn configure(&self) -> rusqlite::Result<()> {
+        // SQLite itself waits only for recovery after a crash and for programs that are not ours.
         self.connection.busy_timeout(Duration::from_secs(60))?;
-        self.connection
-            .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
-        let mode: String = self
-            .connection
-            .pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-        if mode != "wal" {
-            self.connection.pragma_update(None, "journal_mode", "wal")?;
+        for (setting, on) in [
+            (DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true),
+            (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
+            (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
+        ] {
+            self.connection.set_db_config(setting, on)?;
         }
+        let level = self.durability.synchronous();
+        self.connection.pragma_update(None, "foreign_keys", true)?;
+        self.connection.pragma_update(None, "synchronous", level)?;
+        // Negative is in KiB (https://sqlite.org/pragma.html#pragma_cache_size).
         self.connection.pragma_update(None, "cache_size", -256)
-    }
-
-    fn version(&self) -> Result<isize, StoreError> {
-        self.connection
-            .pragma_query_value(None, "user_version", |row| row.get(0))
-            .map_err(|source| explain(&self.path, source))
     }
 
     fn migrate(&mut self, migrations: &[&str]) -> Result<(), StoreError> {
         let known =
             isize::try_from(migrations.len()).expect("a slice has at most isize::MAX items");
-        let found = self.version()?;
+        if self.refuse_newer(version(&self.connection), known)? == known {
+            return Ok(());
+        }
+        self.begin_logging()?;
+        let done = self.write(Durability::Full, |transaction| {
+            // Another process may have migrated while we waited for our turn, and may know more than we.
+            let done = version(transaction)?;
+            for migration in migrations.iter().skip(done.unsigned_abs()) {
+                transaction.execute_batch(migration)?;
+            }
+            if done < known {
+                transaction.pragma_update(None, "user_version", known)?;
+            }
+            Ok(done)
+        })?;
+        self.refuse_newer(Ok(done), known).map(drop)
+    }
+
+    /// Switches write-ahead logging on, which stays with the file.
+    ///
+    /// It needs the file for itself, so it happens in our turn as a writer. Only a database without a version can
+    /// lack it, since this comes before the first migration.
+    fn begin_logging(&self) -> Result<(), StoreError> {
+        let _turn = self.locks.store(COMMAND)?;
+        self.connection
+            .pragma_update_and_check(None, "journal_mode", "wal", |_| Ok(()))
+            .map_err(|source| explain(&self.path, source))
+    }
+
+    fn refuse_newer(
+        &self,
+        found: rusqlite::Result<isize>,
+        known: isize,
+    ) -> Result<isize, StoreError> {
+        let found = found.map_err(|source| explain(&self.path, source))?;
         if found > known {
             return Err(StoreError::Newer {
                 path: self.path.clone(),
@@ -129,18 +180,7 @@ impl Database {
                 known,
             });
         }
-        if found == known {
-            return Ok(());
-        }
-        self.write(Durability::Full, |transaction| {
-            let done: isize =
-                transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            for migration in migrations.iter().skip(done.unsigned_abs()) {
-                transaction.execute_batch(migration)?;
-            }
-            transaction.pragma_update(None, "user_version", known)?;
-            Ok(())
-        })
+        Ok(found)
     }
 
     /// Runs `body` in one write transaction; an error rolls it back.
@@ -149,13 +189,9 @@ impl Database {
         durability: Durability,
         body: impl FnOnce(&Transaction<'_>) -> Result<T, Inner>,
     ) -> Result<T, StoreError> {
-        let _guard = self.locks.store("write")?;
-        let level = match durability {
-            Durability::Full => "FULL",
-            Durability::Normal => "NORMAL",
-        };
+        let _turn = self.locks.store(COMMAND)?;
         let result = (|| {
-            self.connection.pragma_update(None, "synchronous", level)?;
+            self.set_durability(durability)?;
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -166,16 +202,44 @@ impl Database {
         result.map_err(|error| self.outer(error))
     }
 
-    /// Runs `body` in one read transaction: everything it sees is of one moment.
+    /// Runs `body` in one read transaction: everything it sees is of one moment, and it can change nothing.
     pub(super) fn read<T>(
         &self,
         body: impl FnOnce(&Transaction<'_>) -> Result<T, Inner>,
     ) -> Result<T, StoreError> {
         let result = (|| {
-            let transaction = self.connection.unchecked_transaction()?;
-            body(&transaction)
+            self.connection.pragma_update(None, "query_only", true)?;
+            let value = self
+                .connection
+                .unchecked_transaction()
+                .map_err(Inner::from)
+                .and_then(|transaction| body(&transaction));
+            self.connection.pragma_update(None, "query_only", false)?;
+            value
         })();
         result.map_err(|error| self.outer(error))
+    }
+
+    /// Reads the whole file and returns what is wrong with it: nothing, for a sound one.
+    pub(super) fn faults(&self) -> Result<Vec<String>, StoreError> {
+        let mut faults = Vec::new();
+        self.connection
+            .pragma_query(None, "integrity_check", |row| {
+                faults.push(row.get::<_, String>(0)?);
+                Ok(())
+            })
+            .map_err(|source| explain(&self.path, source))?;
+        faults.retain(|fault| fault != "ok");
+        Ok(faults)
+    }
+
+    fn set_durability(&mut self, durability: Durability) -> rusqlite::Result<()> {
+        if self.durability != durability {
+            let level = durability.synchronous();
+            self.connection.pragma_update(None, "synchronous", level)?;
+            self.durability = durability;
+        }
+        Ok(())
     }
 
     fn outer(&self, error: Inner) -> StoreError {
@@ -198,14 +262,59 @@ pub(super) enum Inner {
     Taken(#[from] super::store::Taken),
 }
 
+fn version(connection: &Connection) -> rusqlite::Result<isize> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Makes the directory, for its owner alone; one on a read-only disk is taken as it is, to be read.
+fn make_parent(path: &Path) -> Result<(), StoreError> {
+    let Some(directory) = path.parent() else {
+        return Ok(());
+    };
+    match crate::sys::mount::ensure_dir(directory, 0o700) {
+        Err(source) if source.kind() != io::ErrorKind::ReadOnlyFilesystem => {
+            Err(StoreError::Directory {
+                path: directory.to_owned(),
+                source,
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Makes the file, for its owner alone, if it is missing; SQLite gives the files beside it the same permissions.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match made {
+        Err(source) if source.kind() != io::ErrorKind::AlreadyExists => Err(StoreError::Open {
+            path: path.to_owned(),
+            source,
+        }),
+        _ => Ok(()),
+    }
+}
+
 fn explain(path: &Path, source: rusqlite::Error) -> StoreError {
     let path = path.to_owned();
+    // What SQLite calls a full disk when it is the shared memory file that cannot grow.
+    let extended = source.sqlite_error().map(|error| error.extended_code);
+    if extended == Some(rusqlite::ffi::SQLITE_IOERR_SHMSIZE) {
+        return StoreError::Full { path };
+    }
     match source.sqlite_error_code() {
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
             StoreError::Damaged { path, source }
         }
         Some(ErrorCode::DiskFull) => StoreError::Full { path },
         Some(ErrorCode::ReadOnly) => StoreError::ReadOnly { path },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Busy { path },
         _ => StoreError::Sqlite { path, source },
     }
 }
+
+#[cfg(test)]
+mod tests;

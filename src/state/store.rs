@@ -68,6 +68,14 @@ impl Store {
         Database::open(&root.join("db.sqlite"), locks, MIGRATIONS).map(Self)
     }
 
+    /// Reads the whole file and returns what is wrong with it: nothing, for a sound one.
+    ///
+    /// # Errors
+    /// The file is too damaged to be read.
+    pub fn faults(&self) -> Result<Vec<String>, StoreError> {
+        self.0.faults()
+    }
+
     /// Returns everything recorded, of one moment; takes no lock.
     ///
     /// # Errors
