@@ -1,0 +1,137 @@
+//! Where everything lies: what lasts below the root, what ends with a boot below the runroot.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::{ContainerName, PodId, VolumeName};
+
+/// The directories of one installation; nothing of it lies anywhere else.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Paths {
+    /// What survives a boot.
+    pub root: PathBuf,
+    /// What does not.
+    pub runroot: PathBuf,
+    /// The cgroup that all pods are in, absolute in the cgroup tree.
+    pub cgroup_parent: String,
+    /// Another OCI runtime than the embedded one.
+    pub runtime: Option<PathBuf>,
+}
+
+impl Paths {
+    /// The root of an installation for root.
+    pub const DEFAULT_ROOT: &'static str = "/var/lib/podwright";
+    /// The runroot of an installation for root.
+    pub const DEFAULT_RUNROOT: &'static str = "/run/podwright";
+    /// The cgroup that all pods are in.
+    pub const DEFAULT_CGROUP_PARENT: &'static str = "/podwright";
+
+    /// Returns where images rest.
+    #[must_use]
+    pub fn images(&self) -> PathBuf {
+        self.root.join("images")
+    }
+
+    /// Returns where the values of Secrets rest: one file each, 0600.
+    #[must_use]
+    pub fn secrets(&self) -> PathBuf {
+        self.root.join("secrets")
+    }
+
+    /// Returns where the locks of commands and supervisors are.
+    #[must_use]
+    pub fn locks(&self) -> PathBuf {
+        self.runroot.join("locks")
+    }
+
+    /// Returns the data of a named volume.
+    #[must_use]
+    pub fn volume(&self, name: &VolumeName) -> PathBuf {
+        self.root.join("volumes").join(name.as_str()).join("_data")
+    }
+
+    /// Returns the two directories of a pod.
+    #[must_use]
+    pub fn pod(&self, id: &PodId) -> PodPaths {
+        PodPaths {
+            state: self.root.join("pods").join(id.as_str()),
+            run: self.runroot.join("pods").join(id.as_str()),
+            cgroup: format!("{}/{id}", self.cgroup_parent),
+        }
+    }
+
+    /// Returns whether these are the default directories, whose bridge has the default name.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        self.root == Path::new(Self::DEFAULT_ROOT)
+    }
+}
+
+/// The directories of one pod.
+#[derive(Debug, Clone)]
+pub struct PodPaths {
+    /// What survives a boot: logs, writable layers, emptyDirs.
+    pub state: PathBuf,
+    /// The pod's private tmpfs.
+    pub run: PathBuf,
+    /// The pod's cgroup, absolute in the cgroup tree.
+    pub cgroup: String,
+}
+
+impl PodPaths {
+    /// Returns the directory of a container's log files.
+    #[must_use]
+    pub fn logs(&self, container: &ContainerName) -> PathBuf {
+        self.state.join("logs").join(container.as_str())
+    }
+
+    /// Returns the directory of a container's writable layer.
+    #[must_use]
+    pub fn layer(&self, container: &ContainerName) -> PathBuf {
+        self.state.join("layers").join(container.as_str())
+    }
+
+    /// Returns the directory of an emptyDir on disk.
+    #[must_use]
+    pub fn empty_dir(&self, volume: &VolumeName) -> PathBuf {
+        self.state.join("volumes").join(volume.as_str())
+    }
+
+    /// Returns where a volume of the pod is made in its tmpfs.
+    #[must_use]
+    pub fn run_volume(&self, volume: &VolumeName) -> PathBuf {
+        self.run.join("volumes").join(volume.as_str())
+    }
+
+    /// Returns the OCI bundle of a container, with its streams and pins.
+    #[must_use]
+    pub fn bundle(&self, container: &ContainerName) -> PathBuf {
+        self.run.join("containers").join(container.as_str())
+    }
+
+    /// Returns where a namespace of the pod is pinned.
+    #[must_use]
+    pub fn namespace(&self, kind: &str) -> PathBuf {
+        self.run.join("ns").join(kind)
+    }
+
+    /// Returns the shared memory of the pod (`/dev/shm`).
+    #[must_use]
+    pub fn shm(&self) -> PathBuf {
+        self.run.join("shm")
+    }
+
+    /// Returns a file that all containers of the pod see, such as `hosts`.
+    #[must_use]
+    pub fn etc(&self, file: &str) -> PathBuf {
+        self.run.join("etc").join(file)
+    }
+
+    /// Returns the cgroup of a container, absolute in the cgroup tree.
+    #[must_use]
+    pub fn container_cgroup(&self, container: &ContainerName) -> String {
+        format!("{}/{container}", self.cgroup)
+    }
+}

@@ -1,0 +1,272 @@
+//! The pod in the kernel: its private tmpfs, pinned namespaces, files and network, made and removed.
+//!
+//! Everything the host sees of a pod is one tmpfs (`RUNROOT/pods/ID`, 0700) and what is mounted inside it;
+//! unmounting it removes all, also after a `kill -9` at any moment. There is no infra process: the
+//! namespaces are pinned by bind mounts.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::{Path, PathBuf};
+
+use nix::mount::MsFlags;
+
+use super::network::{self, HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork};
+use super::paths::{Paths, PodPaths};
+use crate::model::infra::IpcNamespace;
+use crate::model::network::NetworkSpec;
+use crate::model::observed::PodRecord;
+use crate::model::pod::PodSpec;
+use crate::names::PodId;
+use crate::sys::mount::{self, MountError};
+use crate::sys::namespace::{self, Namespace, NamespaceError, NamespaceKind};
+use crate::sys::subnet::Ipv4Subnet;
+use crate::sys::sysctl::{self, SysctlError};
+
+/// A pod that could not be set up or taken down.
+#[derive(Debug, thiserror::Error)]
+pub enum SandboxError {
+    #[error("making {}", path.display())]
+    Directory { path: PathBuf, source: io::Error },
+    #[error(transparent)]
+    Mount(#[from] MountError),
+    #[error(transparent)]
+    Namespace(#[from] NamespaceError),
+    #[error("the sysctl `{name}` needs a namespace of the pod's own, but it shares the host's")]
+    SysctlOfHost { name: String },
+    #[error("setting the sysctl `{name}`")]
+    Sysctl { name: String, source: SysctlError },
+    #[error(transparent)]
+    Hostname(SysctlError),
+    #[error("the address {0} of the pod is no IPv4 address of a bridge")]
+    Address(IpAddr),
+    #[error(transparent)]
+    Network(#[from] NetworkError),
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    TearDown(Vec<NetworkError>),
+}
+
+/// The size of `/dev/shm`, as podman and Docker have it.
+const SHM_SIZE: u64 = 64 << 20;
+
+/// Returns whether the pod is set up in the kernel.
+#[must_use]
+pub fn is_set_up(paths: &PodPaths) -> bool {
+    paths.run.join(READY).exists()
+}
+
+/// The file that is written when everything else stands.
+const READY: &str = "ready";
+
+/// Sets the pod up; what an earlier try left half-made is removed first.
+///
+/// # Errors
+/// What the kernel refuses; nothing is left then.
+pub fn set_up(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, SandboxError> {
+    let pod_paths = paths.pod(&pod.id);
+    remove_mounts(&pod_paths)?;
+    let result = set_up_steps(paths, &pod_paths, pod);
+    if result.is_err() {
+        // The error that led here is the one to tell.
+        let _ = remove_mounts(&pod_paths);
+    }
+    result
+}
+
+fn set_up_steps(
+    paths: &Paths,
+    pod_paths: &PodPaths,
+    pod: &PodRecord,
+) -> Result<Vec<NetworkWarning>, SandboxError> {
+    make_directory(&pod_paths.run)?;
+    mount::mount_tmpfs(
+        &pod_paths.run,
+        0o700,
+        None,
+        MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+    )?;
+    for directory in ["ns", "etc", "volumes", "containers", "shm"] {
+        make_directory(&pod_paths.run.join(directory))?;
+    }
+    if pod.spec.infra.shared.ipc == IpcNamespace::Pod {
+        mount::mount_tmpfs(
+            &pod_paths.shm(),
+            0o1777,
+            Some(SHM_SIZE),
+            MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC,
+        )?;
+    }
+    let kinds = own_namespaces(&pod.spec);
+    let pins: Vec<(NamespaceKind, PathBuf)> = kinds
+        .iter()
+        .map(|kind| (*kind, pod_paths.namespace(kind.file_name())))
+        .collect();
+    if !pins.is_empty() {
+        let pins: Vec<(NamespaceKind, &Path)> = pins
+            .iter()
+            .map(|(kind, path)| (*kind, path.as_path()))
+            .collect();
+        namespace::create_pinned(&pins)?;
+    }
+    set_kernel_settings(pod_paths, &pod.spec)?;
+    let warnings = match pod_network(paths, pod)? {
+        Some(network) => network::set_up(&network)?,
+        None if kinds.contains(&NamespaceKind::Net) => {
+            network::set_up_loopback(&pod_paths.namespace("net"))?;
+            Vec::new()
+        }
+        None => Vec::new(),
+    };
+    let ready = pod_paths.run.join(READY);
+    std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
+        path: ready,
+        source,
+    })?;
+    Ok(warnings)
+}
+
+/// Takes the pod down: its network, and its tmpfs with all that is mounted in it.
+///
+/// # Errors
+/// What could not be removed; the rest is gone.
+pub fn tear_down(paths: &Paths, pod: &PodRecord, others: OtherPods) -> Result<(), SandboxError> {
+    let pod_paths = paths.pod(&pod.id);
+    let network = match pod_network(paths, pod)? {
+        Some(network) => network::tear_down(&network, others).map_err(SandboxError::TearDown),
+        None => Ok(()),
+    };
+    remove_mounts(&pod_paths)?;
+    network
+}
+
+/// Returns the namespaces that the pod has of its own and shares among its containers.
+#[must_use]
+pub fn own_namespaces(spec: &PodSpec) -> Vec<NamespaceKind> {
+    let mut kinds = Vec::new();
+    if spec.infra.network != NetworkSpec::Host {
+        kinds.extend([NamespaceKind::Net, NamespaceKind::Uts]);
+    }
+    if spec.infra.shared.ipc == IpcNamespace::Pod {
+        kinds.push(NamespaceKind::Ipc);
+    }
+    kinds
+}
+
+/// Returns which bridge and table belong to this installation.
+#[must_use]
+pub fn host_network(paths: &Paths) -> HostNetwork {
+    if paths.is_default() {
+        HostNetwork::of_default_root()
+    } else {
+        HostNetwork::of_root(&paths.root)
+    }
+}
+
+/// Returns the network of a pod as it was decided, if it has one beyond a loopback device.
+fn pod_network(paths: &Paths, pod: &PodRecord) -> Result<Option<PodNetwork>, SandboxError> {
+    let NetworkSpec::Bridge { networks } = &pod.spec.infra.network else {
+        return Ok(None);
+    };
+    let Some(assigned) = pod.addresses.first() else {
+        return Ok(None);
+    };
+    let IpAddr::V4(address) = assigned.address else {
+        return Err(SandboxError::Address(assigned.address));
+    };
+    let mac = networks
+        .first()
+        .and_then(|attachment| attachment.mac.as_deref())
+        .and_then(parse_mac);
+    Ok(Some(PodNetwork {
+        host: host_network(paths),
+        link: PodNetwork::link_of(&pod.id),
+        subnet: Ipv4Subnet::containing(address, assigned.prefix),
+        address,
+        mac,
+        ports: pod.spec.published_ports().collect(),
+        netns: paths.pod(&pod.id).namespace("net"),
+    }))
+}
+
+/// Returns the address of a pod on its first bridge.
+#[must_use]
+pub fn address_of(pod: &PodRecord) -> Option<Ipv4Addr> {
+    match pod.addresses.first()?.address {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    }
+}
+
+fn parse_mac(text: &str) -> Option<[u8; 6]> {
+    let bytes: Vec<u8> = text
+        .split(':')
+        .map(|part| u8::from_str_radix(part, 16).ok())
+        .collect::<Option<_>>()?;
+    bytes.try_into().ok()
+}
+
+/// Sets the host name and the sysctls, each in the pod's own namespace for it.
+fn set_kernel_settings(paths: &PodPaths, spec: &PodSpec) -> Result<(), SandboxError> {
+    if let Some(hostname) = spec.hostname() {
+        let uts = Namespace::open(NamespaceKind::Uts, &paths.namespace("uts"))?;
+        namespace::in_namespaces(&[&uts], || sysctl::set_hostname(hostname.as_str()))?
+            .map_err(SandboxError::Hostname)?;
+    }
+    let own = own_namespaces(spec);
+    for (name, value) in &spec.infra.sysctls {
+        let kind = if name.starts_with("net.") {
+            NamespaceKind::Net
+        } else {
+            NamespaceKind::Ipc
+        };
+        if !own.contains(&kind) {
+            return Err(SandboxError::SysctlOfHost { name: name.clone() });
+        }
+        let namespace = Namespace::open(kind, &paths.namespace(kind.file_name()))?;
+        namespace::in_namespaces(&[&namespace], || sysctl::write_sysctl(name, value))?.map_err(
+            |source| SandboxError::Sysctl {
+                name: name.clone(),
+                source,
+            },
+        )?;
+    }
+    Ok(())
+}
+
+fn remove_mounts(paths: &PodPaths) -> Result<(), SandboxError> {
+    // Detaching the tmpfs takes the mounts inside it along; there may be one more, of a run that was killed.
+    while mount::unmount(&paths.run)? {}
+    match std::fs::remove_dir_all(&paths.run) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(source) => Err(SandboxError::Directory {
+            path: paths.run.clone(),
+            source,
+        }),
+    }
+}
+
+fn make_directory(path: &Path) -> Result<(), SandboxError> {
+    mount::ensure_dir(path, 0o700).map_err(|source| SandboxError::Directory {
+        path: path.to_owned(),
+        source,
+    })
+}
+
+/// Returns the ids of the pods that have something in the kernel, whether recorded or not.
+///
+/// # Errors
+/// The runroot cannot be read.
+pub fn present(paths: &Paths) -> io::Result<Vec<PodId>> {
+    let entries = match std::fs::read_dir(paths.runroot.join("pods")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut ids = Vec::new();
+    for entry in entries {
+        if let Ok(id) = PodId::parse(&entry?.file_name().to_string_lossy()) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
+}
