@@ -144,3 +144,37 @@ fn what_is_not_honoured_yet_is_a_warning_and_not_silence() {
         ]
     );
 }
+
+#[test]
+fn controllers_give_their_pods_in_number() {
+    let yaml = "{metadata: {name: web, annotations: {a: b, io.podman.annotations.infra.name: inf}}, spec: {replicas: 3, selector: {}, \
+                template: {metadata: {labels: {app: x}}, spec: {containers: [{name: a, image: nginx, tty: true}]}}}}";
+    let options = PlayOptions {
+        addresses: vec!["10.0.0.7".parse().unwrap(), "10.0.0.8".parse().unwrap()],
+        ..options()
+    };
+    let mut findings = Findings::default();
+    let mut translation = Translation::new(&options);
+    translation.deployment(&serde_yaml::from_str(yaml).unwrap(), &mut findings);
+    translation.deployment(
+        &serde_yaml::from_str(&yaml.replace("replicas: 3", "replicas: 0")).unwrap(),
+        &mut findings,
+    );
+    let pods = translation.finish(&mut findings).pods;
+    let names: Vec<&str> = pods.iter().map(|pod| pod.name.as_str()).collect();
+    assert_eq!(names, ["web-pod", "web-pod-1", "web-pod-2"]);
+    assert!(pods.iter().all(|pod| pod.annotations.is_empty()));
+    assert_eq!(pods[0].infra.name.as_ref().unwrap().as_str(), "inf");
+    let addresses: Vec<String> = pods
+        .iter()
+        .map(|pod| match &pod.infra.network {
+            NetworkSpec::Bridge { networks } => format!("{:?}", networks[0].address),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(addresses, ["Some(10.0.0.7)", "Some(10.0.0.8)", "None"]);
+    assert_eq!(
+        findings.0[0].path.to_string(),
+        "spec.template.spec.containers[0].tty"
+    );
+}

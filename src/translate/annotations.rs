@@ -32,14 +32,32 @@ const NOT_HONOURED: [&str; 15] = [
     "bind-mount-options",
 ];
 
-/// A pod's annotations while it is translated.
-pub(super) struct Annotations {
-    left: Labels,
+/// Tells whether podman reads the annotation from a controller's metadata too.
+pub(super) fn is_setting(key: &str) -> bool {
+    [
+        "io.podman.annotations.",
+        "io.containers.",
+        SECCOMP_POD,
+        SECCOMP_CONTAINER,
+    ]
+    .iter()
+    .any(|prefix| key.starts_with(prefix))
 }
 
-impl Annotations {
-    pub(super) fn new(all: Labels) -> Self {
-        Self { left: all }
+/// A pod's annotations while it is translated.
+pub(super) struct Annotations<'a> {
+    left: Labels,
+    at: At<'a>,
+}
+
+impl<'a> Annotations<'a> {
+    pub(super) fn new(all: Labels, at: At<'a>) -> Self {
+        Self { left: all, at }
+    }
+
+    /// Returns where the annotations stand.
+    pub(super) fn at(&self) -> At<'a> {
+        self.at
     }
 
     /// Takes a setting of the pod out of the annotations.
@@ -63,7 +81,7 @@ impl Annotations {
     }
 
     /// Returns the annotations that set nothing, with a warning for each that podman would act on.
-    pub(super) fn into_plain(self, notes: &mut Notes<'_>, at: &At<'_>) -> Labels {
+    pub(super) fn into_plain(self, notes: &mut Notes<'_>) -> Labels {
         for (key, value) in &self.left {
             let name = key.split('/').next().unwrap_or(key);
             let sets = match name {
@@ -71,7 +89,7 @@ impl Annotations {
                 name => NOT_HONOURED.contains(&name) && !value.eq_ignore_ascii_case("false"),
             };
             if sets {
-                notes.not_yet(&at.key(key));
+                notes.not_yet(&self.at.key(key));
             }
         }
         self.left

@@ -1,5 +1,7 @@
 //! All documents of one play, translated together.
 
+use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
+use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1;
 
 use crate::manifest::source::{At, Findings};
@@ -7,10 +9,10 @@ use crate::model::pod::PodSpec;
 use crate::model::volume::NamedVolumeSpec;
 
 use super::config::{self, ConfigMapData, SecretData};
-use super::network::Turn;
+use super::network::{self, Turn};
 use super::notes::Notes;
 use super::options::PlayOptions;
-use super::pod;
+use super::{pod, workload};
 
 /// What the documents of one play ask for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -43,10 +45,36 @@ impl<'o> Translation<'o> {
 
     /// Adds a Pod, unless an error is found in it.
     pub fn pod(&mut self, pod: &v1::Pod, findings: &mut Findings) {
-        let turn = self.next_turn();
-        self.application
-            .pods
-            .extend(pod::pod(pod, self.options, turn, findings));
+        let pods = pod::pod(pod, self.options, findings);
+        self.add(pods.into_iter().collect(), 1);
+    }
+
+    /// Adds the pods of a Deployment, unless an error is found in it.
+    pub fn deployment(&mut self, deployment: &Deployment, findings: &mut Findings) {
+        let workload = workload::deployment(deployment, self.options, findings);
+        self.add(workload.pods, workload.replicas);
+    }
+
+    /// Adds the pod of a DaemonSet, unless an error is found in it.
+    pub fn daemon_set(&mut self, set: &DaemonSet, findings: &mut Findings) {
+        let workload = workload::daemon_set(set, self.options, findings);
+        self.add(workload.pods, workload.replicas);
+    }
+
+    /// Adds the pod of a Job, unless an error is found in it.
+    pub fn job(&mut self, job: &Job, findings: &mut Findings) {
+        let workload = workload::job(job, self.options, findings);
+        self.add(workload.pods, workload.replicas);
+    }
+
+    /// Adds pods; their turns pass even where errors left no pod.
+    fn add(&mut self, pods: Vec<PodSpec>, turns: usize) {
+        for (index, mut pod) in pods.into_iter().enumerate() {
+            let turn = Turn(self.turn + index);
+            network::deal(&mut pod.infra.network, self.options, turn);
+            self.application.pods.push(pod);
+        }
+        self.turn += turns;
     }
 
     /// Adds a ConfigMap, unless an error is found in it.
@@ -90,11 +118,5 @@ impl<'o> Translation<'o> {
                 .extend(config::config_map(map, findings));
         }
         self.application
-    }
-
-    fn next_turn(&mut self) -> Turn {
-        let turn = Turn(self.turn);
-        self.turn += 1;
-        turn
     }
 }

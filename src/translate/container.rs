@@ -28,7 +28,7 @@ pub(super) fn container(
     container: &v1::Container,
     kind: Kind,
     at: &At<'_>,
-    annotations: &mut Annotations,
+    annotations: &mut Annotations<'_>,
     notes: &mut Notes<'_>,
 ) -> Option<ContainerSpec> {
     let v1::Container {

@@ -14,7 +14,7 @@ use crate::model::network::NetworkSpec;
 use crate::names::{ContainerName, Hostname};
 
 use super::annotations::{Annotations, INFRA_NAME, PIDS_LIMIT};
-use super::network::{self, Turn};
+use super::network;
 use super::notes::{Feature, Notes, items};
 use super::options::PlayOptions;
 use super::resources;
@@ -40,15 +40,13 @@ pub(super) struct InfraFields<'a> {
 pub(super) fn infra(
     fields: &InfraFields<'_>,
     at: &At<'_>,
-    annotations: &mut Annotations,
+    annotations: &mut Annotations<'_>,
     options: &PlayOptions,
-    turn: Turn,
     notes: &mut Notes<'_>,
 ) -> InfraSpec {
-    let annotations_at = At::ROOT.field("metadata");
-    let annotations_at = annotations_at.field("annotations");
+    let annotations_at = annotations.at();
     let name = annotations.take(INFRA_NAME);
-    let network = network::network(fields.host_network, options, turn);
+    let network = network::network(fields.host_network, options);
     let security_at = at.field("securityContext");
     let default = v1::PodSecurityContext::default();
     let v1::PodSecurityContext {

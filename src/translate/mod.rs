@@ -21,6 +21,7 @@ mod projection;
 mod resources;
 mod security;
 mod volume;
+mod workload;
 
 pub use application::{Application, Translation};
 pub use config::{ConfigMapData, SecretData, SecretValue};

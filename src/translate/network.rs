@@ -15,13 +15,13 @@ use crate::names::Hostname;
 use super::notes::{Feature, Notes, filled, items};
 use super::options::{NetworkChoice, PlayOptions};
 
-/// The how manieth pod of the play this is: `--ip` and `--mac-address` are dealt out in order.
+/// The place of a pod in its play, from 0: `--ip` and `--mac-address` are dealt out in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Turn(pub usize);
 
 /// Decides the network of a pod: the flags' word is stronger than the manifest's.
-pub(super) fn network(host_network: bool, options: &PlayOptions, turn: Turn) -> NetworkSpec {
-    let mut networks = match &options.network {
+pub(super) fn network(host_network: bool, options: &PlayOptions) -> NetworkSpec {
+    let networks = match &options.network {
         Some(NetworkChoice::Host) => return NetworkSpec::Host,
         Some(NetworkChoice::None) => return NetworkSpec::None,
         Some(NetworkChoice::Bridge(attachments)) => attachments.clone(),
@@ -32,6 +32,14 @@ pub(super) fn network(host_network: bool, options: &PlayOptions, turn: Turn) -> 
             mac: None,
         }],
     };
+    NetworkSpec::Bridge { networks }
+}
+
+/// Gives a pod on a bridge the address and the hardware address of its turn.
+pub(super) fn deal(network: &mut NetworkSpec, options: &PlayOptions, turn: Turn) {
+    let NetworkSpec::Bridge { networks } = network else {
+        return;
+    };
     if let Some(first) = networks.first_mut() {
         if let Some(address) = options.addresses.get(turn.0) {
             first.address = Some(*address);
@@ -40,7 +48,6 @@ pub(super) fn network(host_network: bool, options: &PlayOptions, turn: Turn) -> 
             first.mac = Some(mac.clone());
         }
     }
-    NetworkSpec::Bridge { networks }
 }
 
 /// Translates the ports of a container.

@@ -14,7 +14,7 @@ use crate::names::{ObjectName, PodName, VolumeName};
 use super::annotations::Annotations;
 use super::container::{self, Kind};
 use super::infra::{self, InfraFields};
-use super::network::{self, Turn};
+use super::network;
 use super::notes::{Feature, Notes, filled, items};
 use super::options::PlayOptions;
 use super::volume;
@@ -31,7 +31,6 @@ pub(super) struct Meta {
 pub(super) fn pod(
     pod: &v1::Pod,
     options: &PlayOptions,
-    turn: Turn,
     findings: &mut Findings,
 ) -> Option<PodSpec> {
     let v1::Pod {
@@ -47,15 +46,7 @@ pub(super) fn pod(
         notes.required(&at.field("spec"), "Required value");
         return None;
     };
-    template(
-        meta?,
-        &meta_at,
-        spec,
-        &at.field("spec"),
-        options,
-        turn,
-        notes,
-    )
+    template(meta?, &meta_at, spec, &at.field("spec"), options, notes)
 }
 
 /// Translates the metadata of a document whose name becomes a pod's.
@@ -117,7 +108,6 @@ pub(super) fn template(
     spec: &v1::PodSpec,
     at: &At<'_>,
     options: &PlayOptions,
-    turn: Turn,
     notes: &mut Notes<'_>,
 ) -> Option<PodSpec> {
     let v1::PodSpec {
@@ -180,9 +170,10 @@ pub(super) fn template(
     }
     system(os.as_ref(), &at.field("os"), notes);
 
+    let annotations_at = meta_at.field("annotations");
     let mut all = meta.annotations;
     all.extend(options.annotations.clone());
-    let mut annotations = Annotations::new(all);
+    let mut annotations = Annotations::new(all, annotations_at);
     let fields = InfraFields {
         dns_config: dns_config.as_ref(),
         dns_policy: dns_policy.as_ref(),
@@ -197,7 +188,7 @@ pub(super) fn template(
         share_process_namespace: share_process_namespace.unwrap_or(false),
         subdomain: subdomain.as_ref(),
     };
-    let infra = infra::infra(&fields, at, &mut annotations, options, turn, notes);
+    let infra = infra::infra(&fields, at, &mut annotations, options, notes);
     let init_at = at.field("initContainers");
     let init_containers = all_of(
         items(init_containers.as_ref()),
@@ -219,7 +210,7 @@ pub(super) fn template(
         name: meta.name,
         namespace: meta.namespace,
         labels: meta.labels,
-        annotations: annotations.into_plain(notes, &meta_at.field("annotations")),
+        annotations: annotations.into_plain(notes),
         infra,
         init_containers,
         containers,
@@ -267,7 +258,7 @@ fn all_of(
     list: &[v1::Container],
     kind: Kind,
     at: &At<'_>,
-    annotations: &mut Annotations,
+    annotations: &mut Annotations<'_>,
     notes: &mut Notes<'_>,
 ) -> Vec<ContainerSpec> {
     list.iter()
