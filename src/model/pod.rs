@@ -44,6 +44,53 @@ pub struct PodSpec {
     pub naming: ContainerNaming,
 }
 
+/// A pod as it is stored, printed and sent: the version once, and the type itself.
+///
+/// A form of another version is refused, and so is a field that this version does not have:
+/// a reader never drops what it does not understand.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wire {
+    version: WireVersion,
+    pub pod: PodSpec,
+}
+
+impl Wire {
+    /// Puts a pod into the present version's envelope.
+    #[must_use]
+    pub fn new(pod: PodSpec) -> Self {
+        Self {
+            version: WireVersion,
+            pod,
+        }
+    }
+}
+
+/// The present version of the wire form: 1.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "u32", into = "u32")]
+struct WireVersion;
+
+/// A wire form of a version that this program does not read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("version {0} of the wire form is not known, only version 1 is")]
+struct UnknownVersion(u32);
+
+impl TryFrom<u32> for WireVersion {
+    type Error = UnknownVersion;
+    fn try_from(version: u32) -> Result<Self, UnknownVersion> {
+        (version == 1)
+            .then_some(Self)
+            .ok_or(UnknownVersion(version))
+    }
+}
+
+impl From<WireVersion> for u32 {
+    fn from(_: WireVersion) -> Self {
+        1
+    }
+}
+
 /// When a container that ended is started again (`restartPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum RestartPolicy {

@@ -21,7 +21,11 @@ impl FileMode {
 
 /// A volume of a pod, by its source.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum VolumeSpec {
     HostPath {
         path: PathBuf,
@@ -84,7 +88,11 @@ pub enum Medium {
 
 /// One source of a projected volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(
+    rename_all = "camelCase",
+    rename_all_fields = "camelCase",
+    deny_unknown_fields
+)]
 pub enum ProjectedSource {
     ConfigMap(KeyProjection),
     Secret(KeyProjection),

@@ -1,0 +1,102 @@
+//! The wire form of a pod: every fact once, and the same form for good.
+
+mod support {
+    pub(crate) mod filled;
+}
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use podwright::model::pod::{PodSpec, Wire};
+use serde_json::Value;
+use support::filled::{self, Sentinels};
+
+/// Counts every key and every leaf of a document.
+fn count(value: &Value, counts: &mut BTreeMap<String, usize>) {
+    let mut add = |text: String| *counts.entry(text).or_default() += 1;
+    match value {
+        Value::Null | Value::Bool(_) => {}
+        Value::Number(number) => add(number.to_string()),
+        Value::String(text) => add(text.clone()),
+        Value::Array(items) => items.iter().for_each(|item| count(item, counts)),
+        Value::Object(fields) => {
+            for (key, item) in fields {
+                *counts.entry(key.clone()).or_default() += 1;
+                count(item, counts);
+            }
+        }
+    }
+}
+
+#[test]
+fn each_fact_of_a_pod_stands_in_its_wire_form_exactly_once() {
+    let mut sentinels = Sentinels::default();
+    let pod = filled::pod(&mut sentinels);
+    let wire = serde_json::to_value(Wire::new(pod)).unwrap();
+    let mut counts = BTreeMap::new();
+    count(&wire, &mut counts);
+    for sentinel in &sentinels.given {
+        assert_eq!(counts.get(sentinel), Some(&1), "{sentinel} in {wire:#}");
+    }
+}
+
+#[test]
+fn equal_settings_of_pod_and_container_stand_once_each() {
+    let mut pod = filled::pod(&mut Sentinels::default());
+    pod.infra.process.security.run_as_user = Some(77_777);
+    pod.containers[0].process.security = pod.infra.process.security.clone();
+    let wire = serde_json::to_value(&pod).unwrap();
+    let mut counts = BTreeMap::new();
+    count(&wire, &mut counts);
+    assert_eq!(counts["77777"], 2);
+}
+
+#[test]
+fn wire_form_is_frozen() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/wire/v1/pod.json");
+    let pod = filled::pod(&mut Sentinels::default());
+    let text = serde_json::to_string_pretty(&Wire::new(pod.clone())).unwrap() + "\n";
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(&file, &text).unwrap();
+    }
+    let frozen = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(text, frozen, "the wire form changed: that is version 2");
+    let read: Wire = serde_json::from_str(&frozen).unwrap();
+    assert_eq!(read.pod, pod);
+}
+
+#[test]
+fn other_versions_and_unknown_fields_are_refused() {
+    let pod = filled::pod(&mut Sentinels::default());
+    let wire = serde_json::to_value(Wire::new(pod)).unwrap();
+    let read = |wire: &Value| {
+        serde_json::from_value::<Wire>(wire.clone()).map_err(|error| error.to_string())
+    };
+    assert!(read(&wire).is_ok());
+    let mut other = wire.clone();
+    other["version"] = 2.into();
+    assert!(
+        read(&other)
+            .unwrap_err()
+            .contains("version 2 of the wire form is not known")
+    );
+    for pointer in [
+        "",
+        "/pod",
+        "/pod/infra",
+        "/pod/infra/process/limits",
+        "/pod/containers/0",
+    ] {
+        let mut other = wire.clone();
+        other.pointer_mut(pointer).unwrap()["surprise"] = 1.into();
+        assert!(
+            read(&other)
+                .unwrap_err()
+                .contains("unknown field `surprise`"),
+            "{pointer}"
+        );
+    }
+    let without = serde_json::to_value(PodSpec::clone(&read(&wire).unwrap().pod)).unwrap();
+    assert!(read(&without).is_err());
+}
