@@ -2,6 +2,24 @@
 
 use std::process::ExitCode;
 
+use podwright::image;
+
+/// The whole of a stage: it reads its descriptors and says how it ended.
+type Stage = fn() -> ExitCode;
+
+/// The stages of the engine: hidden first arguments, run before clap and tokio exist.
+const STAGES: &[(&str, Stage)] = &[
+    (image::unpack::STAGE, image::unpack::stage_main),
+    (image::hello::STAGE, image::hello::stage_main),
+];
+
 fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let first = std::env::args_os().nth(1);
+    match STAGES
+        .iter()
+        .find(|(name, _)| first.as_deref() == Some(name.as_ref()))
+    {
+        Some((_, stage)) => stage(),
+        None => ExitCode::SUCCESS,
+    }
 }

@@ -1,1 +1,25 @@
-//! Not yet written.
+//! Images: content on disk, archives in, the files a container's root file system is made of.
+//!
+//! ```text
+//! archive ──load──▶ layers unpacked by stages, blobs ──▶ ImageRecord ──(caller)──▶ database
+//! root fs tar ──import──▶ the same              ImageRecord ──lower_directories──▶ overlay
+//! ```
+//!
+//! What is on disk counts only through a record: this layer writes content and returns records,
+//! the caller stores them while it holds the [`store::ContentLease`] under which they were made.
+#![forbid(unsafe_code)]
+
+pub mod archive;
+mod error;
+mod format;
+pub mod hello;
+pub mod import;
+mod members;
+pub mod record;
+pub mod rootfs;
+pub mod store;
+pub mod unpack;
+pub mod user;
+
+pub use error::ImageError;
+pub use record::{ImageConfig, ImageRecord};

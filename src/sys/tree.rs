@@ -64,22 +64,13 @@ pub fn pin(descriptor: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
 /// # Errors
 /// What the kernel says; the process is of no use then and ends.
 pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
+    // Entered before the unshare: a descriptor goes on to mean the mount of the old namespace,
+    // of which the new one can clone nothing, but the working directory moves along.
+    nix::unistd::fchdir(directory)?;
     unshare_mounts().map_err(io::Error::other)?;
     set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).map_err(io::Error::other)?;
-    let tree = rustix::mount::open_tree(
-        directory,
-        c"",
-        OpenTreeFlags::OPEN_TREE_CLONE
-            | OpenTreeFlags::OPEN_TREE_CLOEXEC
-            | OpenTreeFlags::AT_EMPTY_PATH,
-    )?;
-    rustix::mount::move_mount(
-        tree.as_fd(),
-        c"",
-        directory,
-        c"",
-        MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH,
-    )?;
+    let tree = clone_tree(Path::new("."), Depth::One)?;
+    attach(tree.as_fd(), Path::new("."))?;
     nix::unistd::fchdir(&tree)?;
     // pivot_root(2): with `.` twice the old root lies on the new one, and `.` is then the old.
     nix::unistd::pivot_root(".", ".")?;
