@@ -2,13 +2,16 @@
 //!
 //! The only place with `unsafe` code. Nothing here knows what a pod is.
 
+pub mod clock;
 pub mod firewall;
 pub mod flock;
+pub mod memfd;
 pub mod mount;
 pub mod namespace;
 pub mod netlink;
 pub mod overlay;
 pub mod path;
+pub mod process;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;
