@@ -1,5 +1,8 @@
 //! Workloads: what keeps pods in number, runs them to their end, or by the clock.
 
+use podwright::manifest::rules::check_all;
+use podwright::manifest::{ReadOptions, Source, read};
+
 use crate::{messages, rows};
 
 const DEPLOYMENT: &str = r#"{"kind":"Deployment","metadata":{"name":"d"},"spec":{
@@ -27,7 +30,10 @@ fn a_deployment_finds_its_pods() {
             ),
             (
                 r#"{"selector":{"matchLabels":null}}"#,
-                &["Invalid spec.selector"],
+                &[
+                    "Required spec.selector",
+                    "Invalid spec.template.metadata.labels",
+                ],
             ),
             (
                 r#"{"selector":{"matchExpressions":[{"key":"a","operator":"In"}]}}"#,
@@ -293,5 +299,35 @@ fn a_bad_schedule_says_what_the_parser_says() {
     assert_eq!(
         messages(CRON_JOB, "/spec", r#"{"schedule":"every day"}"#),
         [r#"Invalid value: "every day": expected exactly 5 fields, found 2: [every day]"#]
+    );
+}
+
+#[test]
+fn an_empty_selector_is_not_an_absent_one() {
+    let template =
+        "template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}";
+    let errors = |selector: &str| {
+        let text = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\nspec:\n  {selector}\n  {template}\n"
+        );
+        let mut reading = read(&[Source::new("d.yaml", &text)], &ReadOptions::default());
+        check_all(&mut reading);
+        let errors = reading.findings.iter().map(|one| {
+            let finding = &one.finding;
+            format!(
+                "{:?} {} at {}:{}",
+                finding.kind, finding.path, one.span.line, one.span.column
+            )
+        });
+        errors.collect::<Vec<_>>()
+    };
+    assert_eq!(errors("selector: {matchLabels: {a: b}}"), [""; 0]);
+    assert_eq!(errors("selector: {}"), ["Invalid spec.selector at 5:3"]);
+    assert_eq!(
+        errors("replicas: 1"),
+        [
+            "Required spec.selector at 4:1",
+            "Invalid spec.template.metadata.labels at 6:32",
+        ]
     );
 }

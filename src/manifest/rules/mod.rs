@@ -15,6 +15,7 @@
 mod address;
 mod annotations;
 mod block;
+mod check;
 mod claim;
 mod claims;
 mod cluster;
@@ -57,6 +58,7 @@ mod warnings;
 mod windows;
 mod workload;
 
+pub use check::{check, check_all};
 pub use claim::persistent_volume_claim;
 pub use cluster::{namespace, service_account};
 pub use config::{config_map, secret};

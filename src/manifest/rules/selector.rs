@@ -46,6 +46,11 @@ fn requirement(rule: &LabelSelectorRequirement, at: &At<'_>, found: &mut Finding
     }
 }
 
+/// Tells whether a selector is not there; one that is there but empty has an empty map.
+pub(super) fn is_absent(selector: &LabelSelector) -> bool {
+    *selector == LabelSelector::default()
+}
+
 /// Tells whether a selector selects by nothing at all.
 pub(super) fn is_empty(selector: &LabelSelector) -> bool {
     items(&selector.match_expressions).is_empty()

@@ -122,6 +122,14 @@ pub(super) fn own_pods(
     found: &mut Findings,
 ) {
     let selector_at = at.field("selector");
+    if selector::is_absent(chosen) {
+        // none selects nothing, so not these pods either; a DaemonSet says only that
+        if kind != "daemonset" {
+            found.required(&selector_at, "");
+        }
+        labels_differ(template, &at.field("template"), found);
+        return;
+    }
     selector::label_selector(chosen, &selector_at, found);
     if selector::is_empty(chosen) {
         let message = format!("empty selector is invalid for {kind}");
