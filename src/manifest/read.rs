@@ -73,7 +73,7 @@ pub fn read(sources: &[Source], options: &ReadOptions) -> Reading {
             source,
             options,
             reading: &mut reading,
-            documents: 0,
+            next: 0,
         };
         reader.read();
     }
@@ -86,8 +86,8 @@ struct Reader<'r> {
     source: &'r Source,
     options: &'r ReadOptions,
     reading: &'r mut Reading,
-    /// How many documents of the source were met.
-    documents: usize,
+    /// The number of the next document; one with only comments counts too, as for kubectl's reader.
+    next: usize,
 }
 
 impl Reader<'_> {
@@ -119,12 +119,13 @@ impl Reader<'_> {
         let text = &self.source.text()[part.clone()];
         let body = text.trim_start_matches('\u{feff}').trim_start();
         if body.is_empty() {
+            self.next += 1;
             return;
         }
         if !body.starts_with('{') && !self.source.is_named_json() {
             match yaml::read_yaml(self.source, part.clone()) {
                 Ok(Some(parsed)) => self.parsed(parsed),
-                Ok(None) => {}
+                Ok(None) => self.next += 1,
                 Err(error) => self.syntax(error, &part),
             }
             return;
@@ -187,15 +188,14 @@ impl Reader<'_> {
     }
 
     fn next_index(&mut self) -> usize {
-        self.documents += 1;
-        self.documents - 1
+        self.next += 1;
+        self.next - 1
     }
 
     fn parsed(&mut self, parsed: Parsed) {
         let index = self.next_index();
         let root = parsed.tree.node(parsed.root);
         if matches!(root.value(), Value::Null) {
-            self.documents -= 1;
             return;
         }
         if let Some(ignored) = parsed.ignored {
