@@ -9,7 +9,7 @@ use super::source::{
     At, FieldPath, Finding, FindingType, Findings, Located, Severity, Step, quoted,
 };
 use super::text::{MAX_SOURCE, Source};
-use super::yaml::{self, Parsed, SyntaxError, Value};
+use super::yaml::{self, Format, Parsed, SyntaxError, Value};
 
 /// What becomes of a field that the kind does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -171,7 +171,8 @@ impl Reader<'_> {
         let index = self.next_index();
         let text = &self.source.text()[part.clone()];
         let Some(at) = text.find("{{") else {
-            self.fault(Some(index), error.place, error.message.into_owned(), None);
+            let help = syntax_help(&error, self.source.text()).map(str::to_owned);
+            self.fault(Some(index), error.place, error.message.into_owned(), help);
             return;
         };
         let end = text[at..]
@@ -247,10 +248,13 @@ impl Reader<'_> {
         let finding = Finding {
             severity: Severity::Error,
             kind: FindingType::DuplicateField,
-            message: format!(
-                "key {} already set in map",
-                quoted(&key.unwrap_or_default())
-            ),
+            message: match document.node().format() {
+                Format::Yaml => {
+                    let key = quoted(&key.unwrap_or_default());
+                    format!("key {key} already set in map")
+                }
+                Format::Json => format!("duplicate field {}", quoted(&path.to_string())),
+            },
             path,
             help: None,
         };
@@ -306,6 +310,25 @@ impl Reader<'_> {
             span: self.source.span(place),
             finding,
         });
+    }
+}
+
+/// Says what to do about the faults of syntax that people meet most.
+fn syntax_help(error: &SyntaxError, text: &str) -> Option<&'static str> {
+    match error.message.as_ref() {
+        "found character that cannot start any token" => {
+            match text.as_bytes().get(error.place.start)? {
+                b'\t' => Some("YAML does not indent with tabs: use spaces"),
+                _ => Some("quote the value"),
+            }
+        }
+        "mapping values are not allowed in this context" => {
+            Some("quote a value that has `: ` in it, or check the indentation")
+        }
+        "did not find expected key" | "did not find expected '-' indicator" => {
+            Some("check the indentation of this line and of those above it")
+        }
+        _ => None,
     }
 }
 

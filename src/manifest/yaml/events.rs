@@ -137,9 +137,14 @@ impl Reader<'_, '_> {
     }
 
     fn explain(&self, error: &libyaml_safer::Error) -> SyntaxError {
-        let mark = error.problem_mark().or(error.context_mark());
+        let problem = error.problem();
+        let mark = match error.context_mark() {
+            // Where a quote begins that never ends says more than where the text ends.
+            Some(context) if problem.ends_with("end of stream") => Some(context),
+            context => error.problem_mark().or(context),
+        };
         let at = self.guarded.place(0..mark.map_or(0, offset)).end;
-        SyntaxError::new(at..at, error.problem())
+        SyntaxError::new(at..at, problem)
     }
 
     fn finish(self, end: usize, part_end: usize) -> Option<Parsed> {
