@@ -27,7 +27,6 @@ fn said(case: &Path) -> String {
     let bytes = fs::read(case.join(name)).expect("readable");
     let options = ReadOptions {
         unknown_fields: UnknownFields::Refuse,
-        ..ReadOptions::default()
     };
     let reading = read(&[Source::from_bytes(name, bytes)], &options);
     let mut said = String::new();
