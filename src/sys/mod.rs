@@ -2,6 +2,7 @@
 //!
 //! The only place with `unsafe` code. Nothing here knows what a pod is.
 
+pub mod cgroup;
 pub mod clock;
 pub mod firewall;
 pub mod flock;
