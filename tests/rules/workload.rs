@@ -327,7 +327,7 @@ fn an_empty_selector_is_not_an_absent_one() {
         errors("replicas: 1"),
         [
             "Required spec.selector at 4:1",
-            "Invalid spec.template.metadata.labels at 6:32",
+            "Invalid spec.template.metadata.labels at 6:25",
         ]
     );
 }
