@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use k8s_openapi::api::core::v1;
 use podwright::manifest::source::{Findings, Severity};
-use podwright::model::container::{PullPolicy, Role};
+use podwright::model::container::{Device, PullPolicy, Role};
 use podwright::model::network::NetworkSpec;
 use podwright::model::pod::PodSpec;
 use podwright::translate::{NetworkChoice, PlayOptions, Translation, parse_publish};
@@ -85,7 +85,7 @@ fn faults_that_the_api_server_does_not_see_are_errors_at_their_place() {
     for (container, expected) in [
         (
             "image: ./myimage",
-            "error spec.containers[0].image: Invalid value: \"./myimage\"",
+            "error spec.containers[0].image: `./myimage` is not a valid image reference: invalid reference format",
         ),
         (
             "{}",
@@ -97,7 +97,7 @@ fn faults_that_the_api_server_does_not_see_are_errors_at_their_place() {
         ),
         (
             "{image: x, securityContext: {capabilities: {add: [NET_ROW]}}}",
-            "error spec.containers[0].securityContext.capabilities.add[0]: Invalid value: \"NET_ROW\"",
+            "error spec.containers[0].securityContext.capabilities.add[0]: `NET_ROW` is not a capability that Linux knows",
         ),
         (
             "{image: x, resources: {limits: {memory: 1Kib}}}",
@@ -177,4 +177,21 @@ fn controllers_give_their_pods_in_number() {
         findings.0[0].path.to_string(),
         "spec.template.spec.containers[0].tty"
     );
+}
+
+#[test]
+fn podmans_extensions_are_understood() {
+    let yaml = "{metadata: {name: web_1}, spec: {containers: [{name: a, image: nginx, imagePullPolicy: missing, \
+                resources: {limits: {podman.io/device=/dev/fuse: '1'}}, ports: [{hostPort: 80}]}]}}";
+    let (pod, findings) = translate(yaml, &options());
+    assert_eq!(
+        findings,
+        [
+            "warning spec.containers[0].resources.limits[podman.io/device=/dev/fuse]: `podman.io/device=/dev/fuse` is not honoured yet"
+        ]
+    );
+    let container = &pod.unwrap().containers[0];
+    assert_eq!(container.pull, PullPolicy::IfNotPresent);
+    assert_eq!(container.ports[0].port, 80);
+    assert_eq!(container.devices, [Device::Host("/dev/fuse".into())]);
 }

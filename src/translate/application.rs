@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{DaemonSet, Deployment};
 use k8s_openapi::api::batch::v1::Job;
 use k8s_openapi::api::core::v1;
 
-use crate::manifest::source::{At, Findings};
+use crate::manifest::{At, Findings, Object};
 use crate::model::pod::PodSpec;
 use crate::model::volume::NamedVolumeSpec;
 
@@ -24,6 +24,53 @@ pub struct Application {
     pub secrets: Vec<SecretData>,
 }
 
+impl Application {
+    /// Tells whether the documents ask for nothing at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            pods,
+            volumes,
+            config_maps,
+            secrets,
+        } = self;
+        pods.is_empty() && volumes.is_empty() && config_maps.is_empty() && secrets.is_empty()
+    }
+}
+
+/// An application, and what was found in each object it was made of.
+#[derive(Debug)]
+pub struct Translated {
+    pub application: Application,
+    /// One for each object, in their order.
+    pub findings: Vec<Findings>,
+    /// What was found in the ConfigMaps that the command line names.
+    pub option_findings: Findings,
+}
+
+/// Translates all objects of one play.
+#[must_use]
+pub fn translate<'a>(
+    objects: impl IntoIterator<Item = &'a Object>,
+    options: &PlayOptions,
+) -> Translated {
+    let mut translation = Translation::new(options);
+    let findings = objects
+        .into_iter()
+        .map(|object| {
+            let mut findings = Findings::default();
+            translation.object(object, &mut findings);
+            findings
+        })
+        .collect();
+    let mut option_findings = Findings::default();
+    Translated {
+        application: translation.finish(&mut option_findings),
+        findings,
+        option_findings,
+    }
+}
+
 /// A play while its documents are translated, one after the other.
 pub struct Translation<'o> {
     options: &'o PlayOptions,
@@ -41,6 +88,34 @@ impl<'o> Translation<'o> {
             application: Application::default(),
             turn: 0,
         }
+    }
+
+    /// Adds what an object asks for; a kind that asks for nothing here gets a warning.
+    pub fn object(&mut self, object: &Object, findings: &mut Findings) {
+        let kind = match object {
+            Object::Pod(pod) => return self.pod(pod, findings),
+            Object::ConfigMap(map) => return self.config_map(map, findings),
+            Object::Secret(secret) => return self.secret(secret, findings),
+            Object::PersistentVolumeClaim(claim) => return self.claim(claim, findings),
+            Object::Deployment(deployment) => return self.deployment(deployment, findings),
+            Object::DaemonSet(set) => return self.daemon_set(set, findings),
+            Object::Job(job) => return self.job(job, findings),
+            // There is one name space, and no server to give an account to.
+            Object::Namespace(_) | Object::ServiceAccount(_) => return,
+            Object::PersistentVolume(_) => "PersistentVolume",
+            Object::Service(_) => "Service",
+            Object::ReplicaSet(_) => "ReplicaSet",
+            Object::StatefulSet(_) => "StatefulSet",
+            Object::CronJob(_) => "CronJob",
+            Object::Ingress(_) => "Ingress",
+            Object::NetworkPolicy(_) => "NetworkPolicy",
+            // The reader has warned of it.
+            Object::Unsupported { .. } => return,
+        };
+        findings.warning(
+            &At::ROOT.field("kind"),
+            format!("kind `{kind}` is not honoured yet"),
+        );
     }
 
     /// Adds a Pod, unless an error is found in it.

@@ -23,6 +23,6 @@ mod security;
 mod volume;
 mod workload;
 
-pub use application::{Application, Translation};
+pub use application::{Application, Translated, Translation, translate};
 pub use config::{ConfigMapData, SecretData, SecretValue};
 pub use options::{NetworkChoice, OptionError, PlayOptions, parse_network, parse_publish};

@@ -95,7 +95,7 @@ impl<'f> Notes<'f> {
     /// Warns that the field has no effect.
     pub(super) fn not_yet(&mut self, at: &At<'_>) {
         let message = format!("`{}` is not honoured yet", last_word(&at.to_path()));
-        self.findings.warning(at, message);
+        self.warning(at, message);
     }
 
     /// Warns that the field has no effect, if it is there and not empty.
@@ -103,6 +103,10 @@ impl<'f> Notes<'f> {
         if value.is_some() {
             self.not_yet(at);
         }
+    }
+
+    pub(super) fn warning(&mut self, at: &At<'_>, message: impl Into<String>) {
+        self.findings.warning(at, message);
     }
 
     pub(super) fn required(&mut self, at: &At<'_>, message: impl Into<String>) {
@@ -125,9 +129,17 @@ impl<'f> Notes<'f> {
         text: &str,
         parser: impl FnOnce(&str) -> Result<T, E>,
     ) -> Option<T> {
-        parser(text)
-            .map_err(|error| self.invalid(at, text, error))
-            .ok()
+        let error = match parser(text) {
+            Ok(parsed) => return Some(parsed),
+            Err(error) => error.to_string(),
+        };
+        if error.contains(&format!("`{text}`")) {
+            // The error says the value itself.
+            self.findings.error(FindingType::Invalid, at, error);
+        } else {
+            self.invalid(at, text, error);
+        }
+        None
     }
 
     /// Parses a text that may be absent; an empty one is as good as none.

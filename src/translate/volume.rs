@@ -252,8 +252,12 @@ fn mount(item: &v1::VolumeMount, at: &At<'_>, notes: &mut Notes<'_>) -> Option<M
     let asks_read_only = options.iter().any(|option| option == "ro");
     options.retain(|option| option != "ro" && option != "rw");
     // Labels of SELinux mean nothing to a host that does not enforce them.
-    if options.iter().any(|option| option != "z" && option != "Z") {
-        notes.not_yet(&at.field("mountPath"));
+    for option in options
+        .iter()
+        .filter(|option| *option != "z" && *option != "Z")
+    {
+        let message = format!("the option `{option}` of a mount is not honoured yet");
+        notes.warning(&at.field("mountPath"), message);
     }
     let propagation_at = at.field("mountPropagation");
     let propagation = notes.choose(

@@ -1,0 +1,109 @@
+//! Each directory of `testdata/manifests` is a manifest and all that becomes of it.
+//!
+//! `UPDATE=1` writes what is now, to be looked at before it is committed.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use podwright::manifest::{Findings, Object, ReadOptions, Reading, Report, Source, read, rules};
+use podwright::translate::{PlayOptions, SecretData, translate};
+
+/// Holds an object against the API server's rules.
+fn check(object: &Object, findings: &mut Findings) {
+    match object {
+        Object::Pod(pod) => rules::pod(pod, findings),
+        Object::ConfigMap(map) => rules::config_map(map, findings),
+        Object::Secret(secret) => rules::secret(secret, findings),
+        Object::PersistentVolumeClaim(claim) => rules::persistent_volume_claim(claim, findings),
+        Object::Deployment(deployment) => rules::deployment(deployment, findings),
+        Object::DaemonSet(set) => rules::daemon_set(set, findings),
+        Object::Job(job) => rules::job(job, findings),
+        Object::Service(service) => rules::service(service, findings),
+        _ => {}
+    }
+}
+
+/// Adds findings of one of the objects.
+fn add(reading: &mut Reading, index: usize, findings: Findings) {
+    let document = reading.objects[index].document.clone();
+    reading.add(&document, findings);
+}
+
+/// Returns the spec as JSON, and the findings.
+fn outcome(text: &str) -> (String, String) {
+    let mut reading = read(&[Source::new("in.yaml", text)], &ReadOptions::default());
+    for index in 0..reading.objects.len() {
+        let mut findings = Findings::default();
+        if let Some(object) = &reading.objects[index].object {
+            check(object, &mut findings);
+        }
+        add(&mut reading, index, findings);
+    }
+    let mut spec = String::new();
+    if !reading.has_errors() {
+        let options = PlayOptions::new(PathBuf::from("/work"));
+        let objects: Vec<Object> = reading
+            .objects
+            .iter()
+            .filter_map(|read| read.object.clone())
+            .collect();
+        let translated = translate(&objects, &options);
+        for (index, findings) in translated.findings.into_iter().enumerate() {
+            add(&mut reading, index, findings);
+        }
+        let application = translated.application;
+        for pod in &application.pods {
+            writeln!(spec, "{}", serde_json::to_string_pretty(pod).unwrap()).unwrap();
+        }
+        for volume in &application.volumes {
+            writeln!(spec, "{}", serde_json::to_string_pretty(volume).unwrap()).unwrap();
+        }
+        for map in &application.config_maps {
+            writeln!(spec, "{map:?}").unwrap();
+        }
+        application
+            .secrets
+            .iter()
+            .for_each(|secret| secret_line(secret, &mut spec));
+    }
+    (spec, Report(&reading.findings).to_string())
+}
+
+fn secret_line(secret: &SecretData, text: &mut String) {
+    writeln!(text, "{secret:?}").unwrap();
+}
+
+/// Compares with the file, or writes it.
+fn hold(file: &Path, text: &str, wrong: &mut Vec<String>) {
+    if std::env::var_os("UPDATE").is_some() {
+        if text.is_empty() {
+            let _ = std::fs::remove_file(file);
+        } else {
+            std::fs::write(file, text).unwrap();
+        }
+        return;
+    }
+    let expected = std::fs::read_to_string(file).unwrap_or_default();
+    if expected != text {
+        wrong.push(format!("{}: now\n{text}", file.display()));
+    }
+}
+
+#[test]
+fn manifests_become_what_their_directories_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/manifests");
+    let mut cases: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    cases.sort();
+    assert!(cases.len() >= 15, "{}", cases.len());
+    let mut wrong = Vec::new();
+    for case in cases {
+        let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
+        let (spec, findings) = outcome(&text);
+        hold(&case.join("spec.json"), &spec, &mut wrong);
+        hold(&case.join("findings.txt"), &findings, &mut wrong);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
