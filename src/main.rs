@@ -20,6 +20,6 @@ fn main() -> ExitCode {
         .find(|(name, _)| first.as_deref() == Some(name.as_ref()))
     {
         Some((_, stage)) => stage(),
-        None => ExitCode::SUCCESS,
+        None => podwright::cli::run(std::env::args_os().collect()),
     }
 }

@@ -1,0 +1,220 @@
+//! `kube`, and `play kube` and `generate kube`, podman's older names.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::super::output::Format;
+
+/// Commands about Kubernetes YAML.
+#[derive(Debug, Subcommand)]
+pub enum KubeCommand {
+    /// Create and start what Kubernetes YAML describes
+    ///
+    /// Everything is read, checked and planned before anything is touched: images, volumes, names and
+    /// ports. When a step fails, what this run did is undone, and what ran before still runs.
+    Play(Box<Play>),
+    /// Stop and remove what Kubernetes YAML describes
+    ///
+    /// Containers get their stop signal and their grace period. Volumes stay, unless --force is given.
+    Down(Down),
+    /// Write Kubernetes YAML for pods
+    ///
+    /// The YAML is written from the pods' own specification; secrets stay references.
+    Generate(Generate),
+    /// Check Kubernetes YAML without touching anything
+    ///
+    /// Prints every finding with its file, line and column. Exits 0 when all is valid and 1 when it is
+    /// not.
+    Validate(Validate),
+}
+
+/// `play`, podman's older noun.
+#[derive(Debug, Subcommand)]
+pub enum PlayCommand {
+    /// Create and start what Kubernetes YAML describes
+    ///
+    /// Everything is read, checked and planned before anything is touched: images, volumes, names and
+    /// ports. When a step fails, what this run did is undone, and what ran before still runs.
+    Kube(Box<Play>),
+}
+
+/// `generate`, podman's older noun.
+#[derive(Debug, Subcommand)]
+pub enum GenerateCommand {
+    /// Write Kubernetes YAML for pods
+    ///
+    /// The YAML is written from the pods' own specification; secrets stay references.
+    Kube(Generate),
+}
+
+/// Arguments of `kube play`.
+#[derive(Debug, Args)]
+pub struct Play {
+    /// Files, directories, or `-` for standard input
+    #[arg(required = true, value_name = "KUBEFILE|-")]
+    pub files: Vec<PathBuf>,
+    /// Start the containers after creating them
+    #[arg(long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
+    pub start: bool,
+    /// Print no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Stop and remove instead, as `kube down` does
+    #[arg(long, hide = true)]
+    pub down: bool,
+    /// With --down, remove the volumes too
+    #[arg(long, hide = true, requires = "down")]
+    pub force: bool,
+    /// Replace pods that are there already
+    #[arg(long)]
+    pub replace: bool,
+    /// Print what would be done, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// What to do about fields and kinds that Kubernetes does not know
+    #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
+    pub validate: Option<Validation>,
+    /// Connect the pods to this network: `host`, `none`, `bridge`, or a name with `:ip=…,mac=…`
+    #[arg(long, value_name = "NETWORK")]
+    pub network: Vec<String>,
+    /// Give the pods these addresses, in order
+    #[arg(long, value_name = "IP", value_delimiter = ',')]
+    pub ip: Vec<std::net::IpAddr>,
+    /// Give the pods these hardware addresses, in order
+    #[arg(long, value_name = "MAC", value_delimiter = ',')]
+    pub mac_address: Vec<String>,
+    /// Publish a port: `[[IP:]HOSTPORT:]PORT[/PROTOCOL]`
+    #[arg(long, value_name = "PORT")]
+    pub publish: Vec<String>,
+    /// Publish every containerPort on the same port of the host
+    #[arg(long)]
+    pub publish_all: bool,
+    /// Add an annotation to the pods, as KEY=VALUE
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub annotation: Vec<String>,
+    /// Read more ConfigMaps from a file
+    #[arg(long, value_name = "FILE", value_delimiter = ',')]
+    pub configmap: Vec<PathBuf>,
+    /// Keep the image's /etc/hosts
+    #[arg(long)]
+    pub no_hosts: bool,
+    /// Keep the image's /etc/hostname
+    #[arg(long)]
+    pub no_hostname: bool,
+    /// Do not put the pod's name before the containers' names
+    #[arg(long)]
+    pub no_pod_prefix: bool,
+    /// User namespace of the pods
+    #[arg(long, value_name = "MODE")]
+    pub userns: Option<String>,
+    /// Directory of seccomp profiles
+    #[arg(long, value_name = "DIR", default_value = "/var/lib/kubelet/seccomp")]
+    pub seccomp_profile_root: PathBuf,
+    /// Print as `json`, or through a Go template
+    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+    #[command(flatten)]
+    pub registry: Registry,
+    /// Log driver of the containers: `k8s-file` or `none`.
+    #[arg(long, hide = true)]
+    pub log_driver: Option<String>,
+    #[arg(long, hide = true)]
+    pub log_opt: Vec<String>,
+    #[arg(long, hide = true)]
+    no_trunc: bool,
+}
+
+/// How registries are met; nothing here matters to images that are on this host.
+#[derive(Debug, Args)]
+pub struct Registry {
+    #[arg(long, hide = true, env = "REGISTRY_AUTH_FILE", hide_env = true)]
+    pub authfile: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    pub creds: Option<String>,
+    #[arg(long, hide = true)]
+    pub cert_dir: Option<PathBuf>,
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
+    pub tls_verify: Option<bool>,
+    #[arg(long, hide = true)]
+    signature_policy: Option<PathBuf>,
+}
+
+/// What to do about fields and kinds that Kubernetes does not know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Validation {
+    /// Say nothing
+    Ignore,
+    /// Warn, and play the rest
+    Warn,
+    /// Refuse to play
+    Strict,
+}
+
+/// Arguments of `kube down`.
+#[derive(Debug, Args)]
+pub struct Down {
+    /// Files, directories, or `-` for standard input
+    #[arg(required = true, value_name = "KUBEFILE|-")]
+    pub files: Vec<PathBuf>,
+    /// Remove the volumes too
+    #[arg(long)]
+    pub force: bool,
+    /// Print as `json`, or through a Go template
+    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+}
+
+/// Arguments of `kube generate`.
+#[derive(Debug, Args)]
+pub struct Generate {
+    /// Pods, by name or id
+    #[arg(required = true, value_name = "POD")]
+    pub names: Vec<String>,
+    /// Write to a new file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub filename: Option<PathBuf>,
+    /// Write a Service for the published ports too
+    #[arg(short, long)]
+    pub service: bool,
+    /// Kind of the workload
+    #[arg(short = 't', long = "type", value_enum, default_value_t = WorkloadKind::Pod, value_name = "KIND")]
+    pub kind: WorkloadKind,
+    /// Number of replicas of a Deployment
+    #[arg(short, long, value_name = "N")]
+    pub replicas: Option<u32>,
+    #[arg(long, hide = true)]
+    podman_only: bool,
+    #[arg(long, hide = true)]
+    no_trunc: bool,
+}
+
+/// The kind of object that is written for a pod.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WorkloadKind {
+    Pod,
+    Deployment,
+    Daemonset,
+    Job,
+}
+
+/// Arguments of `kube validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Files, directories, or `-` for standard input
+    #[arg(required = true, value_name = "FILE|-")]
+    pub files: Vec<PathBuf>,
+    /// Count warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = ReportForm::Text, value_name = "FORM")]
+    pub output: ReportForm,
+}
+
+/// The form of a list of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    Text,
+    Json,
+}

@@ -1,0 +1,42 @@
+//! What can go wrong in a command.
+
+use super::output::OutputError;
+
+/// An error of a command: shown once, by [`super::report`].
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// What was typed is no command.
+    #[error(transparent)]
+    Arguments(#[from] clap::Error),
+    /// What was typed is a command that makes no sense.
+    #[error("{message}")]
+    Usage {
+        message: String,
+        help: Option<&'static str>,
+    },
+    /// There is nothing of this name or id.
+    #[error("no such {what}: `{name}`")]
+    NoSuch { what: &'static str, name: String },
+    /// The beginning of an id stands for more than one.
+    #[error("`{prefix}` is the beginning of more than one {what} id: {}", .ids.join(", "))]
+    Ambiguous {
+        what: &'static str,
+        prefix: String,
+        ids: Vec<String>,
+    },
+    #[error(transparent)]
+    Output(#[from] OutputError),
+    /// A file or directory could not be used.
+    #[error("{doing} {}", .path.display())]
+    File {
+        doing: &'static str,
+        path: std::path::PathBuf,
+        source: std::io::Error,
+    },
+    /// Some of several things failed; the others were done.
+    #[error("{} of them failed", .0.len())]
+    Several(Vec<Error>),
+    /// Nothing to say but an exit code, as `exists` answers.
+    #[error("exit code {0}")]
+    Code(u8),
+}
