@@ -1,6 +1,10 @@
 //! Carries a plan out.
 #![forbid(unsafe_code)]
 
+pub mod facts;
 pub mod network;
+pub mod objects;
 pub mod paths;
+pub mod protocol;
 pub mod sandbox;
+pub mod volumes;

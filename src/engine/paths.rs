@@ -46,6 +46,12 @@ impl Paths {
         self.runroot.join("locks")
     }
 
+    /// Returns where the sockets of the supervisors are, each by the id of its pod.
+    #[must_use]
+    pub fn sockets(&self) -> PathBuf {
+        self.runroot.join("sockets")
+    }
+
     /// Returns the data of a named volume.
     #[must_use]
     pub fn volume(&self, name: &VolumeName) -> PathBuf {

@@ -1,5 +1,6 @@
 //! One process a pod: the parent of its containers, and the only one that records what happens to them.
 #![forbid(unsafe_code)]
 
+pub mod log;
 pub mod machine;
 mod member;
