@@ -1,0 +1,26 @@
+//! The network of one pod: validate all, set up all, undo.
+//!
+//! ```text
+//! hold_ports ─▶ set_up ─▶ … the pod lives … ─▶ tear_down
+//!     │            └ fails: what it made is gone again
+//!     └ finds a conflict before anything is touched; the hold is kept as long as the pod lives
+//! ```
+//!
+//! A root directory has one bridge and one packet filter table, made with its first pod and
+//! removed with its last. Both are changed under the network namespace's lock, because another
+//! root may choose its subnet, and another pod of this root may join the bridge, at the same
+//! moment. The names in the kernel are functions of the root and of the pod's id; nothing about
+//! them is stored.
+
+mod bridge;
+mod error;
+mod host;
+mod pod;
+mod ports;
+mod setup;
+
+pub use error::{NetworkError, NetworkWarning};
+pub use host::HostNetwork;
+pub use pod::PodNetwork;
+pub use ports::{PortHold, hold_ports};
+pub use setup::{OtherPods, set_up, set_up_loopback, tear_down};

@@ -1,0 +1,85 @@
+//! Ports of the host: held before, published after.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
+use std::os::fd::OwnedFd;
+
+use super::NetworkError;
+use crate::model::network::{Protocol, PublishedPort};
+use crate::sys::firewall::{Firewall, PortForward, check_available};
+use crate::sys::socket::{Transport, hold_port};
+use crate::sys::subnet::Ipv4Subnet;
+
+/// The ports of the host that are held for a pod.
+///
+/// While it lives, no other process can listen on them.
+#[derive(Debug)]
+pub struct PortHold {
+    sockets: Vec<OwnedFd>,
+}
+
+impl PortHold {
+    /// Returns the sockets, to be passed on to the process that keeps them.
+    #[must_use]
+    pub fn into_sockets(self) -> Vec<OwnedFd> {
+        self.sockets
+    }
+}
+
+/// Takes the host ports of a pod before anything is touched.
+///
+/// # Errors
+/// A port is taken, with the process that has it; an address is not the host's or is IPv6; there
+/// is no packet filter to publish ports with.
+pub fn hold_ports(ports: &[PublishedPort]) -> Result<PortHold, NetworkError> {
+    if !ports.is_empty() {
+        check_available()?;
+    }
+    let mut sockets = Vec::new();
+    for port in ports {
+        let ip = host_ip(port)?.unwrap_or(Ipv4Addr::UNSPECIFIED);
+        let address = SocketAddrV4::new(ip, port.host_port);
+        sockets.extend(hold_port(transport(port.protocol), address)?);
+    }
+    Ok(PortHold { sockets })
+}
+
+/// Publishes the forwards. A port of ours that leads elsewhere is what a killed run has left,
+/// because a pod claims its ports in the store before.
+pub(super) fn publish(
+    firewall: &Firewall,
+    subnet: Ipv4Subnet,
+    forwards: &[PortForward],
+) -> Result<(), NetworkError> {
+    let Err(error) = firewall.publish(subnet, forwards) else {
+        return Ok(());
+    };
+    let same_port = |a: &PortForward, b: &PortForward| {
+        (a.transport, a.host_ip, a.host_port) == (b.transport, b.host_ip, b.host_port)
+    };
+    let mut stale = firewall.forwards()?;
+    stale.retain(|old| forwards.iter().any(|new| same_port(old, new) && old != new));
+    if stale.is_empty() {
+        return Err(error.into());
+    }
+    firewall.withdraw(&stale)?;
+    Ok(firewall.publish(subnet, forwards)?)
+}
+
+pub(super) fn host_ip(port: &PublishedPort) -> Result<Option<Ipv4Addr>, NetworkError> {
+    match port.host_ip {
+        None => Ok(None),
+        Some(IpAddr::V4(ip)) => Ok(Some(ip).filter(|ip| !ip.is_unspecified())),
+        Some(ip @ IpAddr::V6(_)) => Err(NetworkError::Ipv6HostAddress {
+            ip,
+            port: port.host_port,
+        }),
+    }
+}
+
+pub(super) fn transport(protocol: Protocol) -> Transport {
+    match protocol {
+        Protocol::Tcp => Transport::Tcp,
+        Protocol::Udp => Transport::Udp,
+        Protocol::Sctp => Transport::Sctp,
+    }
+}

@@ -1,0 +1,161 @@
+//! The order of things, and their undoing.
+
+use std::path::Path;
+
+use super::bridge::{join_bridge, remove_bridge};
+use super::ports::publish;
+use super::{NetworkError, NetworkWarning, PodNetwork};
+use crate::sys::firewall::{Firewall, FirewallError, ForwardPolicy, PortForward};
+use crate::sys::namespace::{Namespace, NamespaceKind, in_namespaces};
+use crate::sys::netlink::{LinkName, Netlink};
+use crate::sys::sysctl::{SysctlError, write_sysctl};
+
+/// The name of the interface inside the pod.
+pub(super) const POD_LINK: &str = "eth0";
+
+/// Whether other pods of the same root are on the bridge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OtherPods {
+    /// The bridge and the table stay.
+    Remain,
+    /// This pod is the last one; the bridge goes, unless something is still joined to it.
+    None,
+}
+
+/// What a set-up has made so far.
+#[derive(Debug, Default)]
+pub(super) struct Made {
+    pub(super) bridge: bool,
+    pub(super) link: bool,
+    forwards: bool,
+}
+
+/// Joins a pod's network namespace to the bridge, gives it its address and publishes its ports.
+///
+/// IPv4 forwarding (`net.ipv4.ip_forward`) is switched on in the host and stays on.
+///
+/// # Errors
+/// Something is not valid or the kernel refuses; what was made before is gone again.
+pub fn set_up(pod: &PodNetwork) -> Result<Vec<NetworkWarning>, NetworkError> {
+    pod.validate()?;
+    let forwards = pod.forwards()?;
+    let netns = Namespace::open(NamespaceKind::Net, &pod.netns)?;
+    let firewall = match pod.host.firewall() {
+        Err(FirewallError::Unavailable) if forwards.is_empty() => None,
+        found => Some(found?),
+    };
+    let mut made = Made::default();
+    set_up_steps(pod, &netns, firewall.as_ref(), &forwards, &mut made).inspect_err(|_| {
+        undo(pod, firewall.as_ref(), &forwards, &made);
+    })
+}
+
+fn set_up_steps(
+    pod: &PodNetwork,
+    netns: &Namespace,
+    firewall: Option<&Firewall>,
+    forwards: &[PortForward],
+    made: &mut Made,
+) -> Result<Vec<NetworkWarning>, NetworkError> {
+    let mut netlink = Netlink::open()?;
+    join_bridge(pod, netns, &mut netlink, made)?;
+    configure_pod(pod, netns)?;
+    let Some(firewall) = firewall else {
+        return Ok(vec![NetworkWarning::NoMasquerade]);
+    };
+    publish(firewall, pod.subnet, forwards)?;
+    made.forwards = true;
+    if !made.bridge {
+        return Ok(Vec::new());
+    }
+    Ok(match firewall.forward_policy()? {
+        ForwardPolicy::Accept => Vec::new(),
+        ForwardPolicy::Drop { chain } => vec![NetworkWarning::ForwardDropped {
+            chain,
+            bridge: pod.host.bridge.clone(),
+        }],
+    })
+}
+
+fn configure_pod(pod: &PodNetwork, netns: &Namespace) -> Result<(), NetworkError> {
+    in_namespaces(&[netns], || {
+        let mut netlink = Netlink::open()?;
+        let name = |text| LinkName::parse(text).expect("the constant is a link name");
+        let lo = netlink.expect_link(&name("lo"))?;
+        netlink.set_up(lo.index)?;
+        unless_missing(write_sysctl(
+            &format!("net/ipv6/conf/{POD_LINK}/accept_ra"),
+            "0",
+        ))?;
+        let eth0 = netlink.expect_link(&name(POD_LINK))?;
+        netlink.add_address(eth0.index, pod.address, pod.subnet.prefix())?;
+        netlink.set_up(eth0.index)?;
+        netlink.add_default_route(pod.subnet.gateway())?;
+        Ok(())
+    })?
+}
+
+/// Sets up the loopback device of a pod that has no other network.
+///
+/// # Errors
+/// The namespace is not there, or the kernel refuses.
+pub fn set_up_loopback(netns: &Path) -> Result<(), NetworkError> {
+    let netns = Namespace::open(NamespaceKind::Net, netns)?;
+    let mut netlink = Netlink::open_in(&netns)?;
+    let lo = netlink.expect_link(&LinkName::parse("lo").expect("a link name"))?;
+    netlink.set_up(lo.index)?;
+    Ok(())
+}
+
+fn undo(pod: &PodNetwork, firewall: Option<&Firewall>, forwards: &[PortForward], made: &Made) {
+    // The error that led here is the one to tell.
+    if let Some(firewall) = firewall.filter(|_| made.forwards) {
+        let _ = firewall.withdraw(forwards);
+    }
+    if made.link {
+        let _ = Netlink::open().and_then(|mut netlink| netlink.delete_link(&pod.link));
+    }
+    if made.bridge {
+        let _ = remove_bridge(&pod.host, firewall);
+    }
+}
+
+/// Takes a pod's network down: its ports, its cable, and with the last pod the bridge and the
+/// table. What is not there any more is no error.
+///
+/// # Errors
+/// All that could not be done; the rest has been done nevertheless.
+pub fn tear_down(pod: &PodNetwork, others: OtherPods) -> Result<(), Vec<NetworkError>> {
+    let mut errors = Vec::new();
+    let firewall = match pod.host.firewall() {
+        Ok(firewall) => Some(firewall),
+        Err(FirewallError::Unavailable) if pod.ports.is_empty() => None,
+        Err(error) => {
+            errors.push(error.into());
+            None
+        }
+    };
+    if let Some(firewall) = firewall.as_ref().filter(|_| !pod.ports.is_empty()) {
+        let withdrawn = pod
+            .forwards()
+            .and_then(|forwards| Ok(firewall.withdraw(&forwards)?));
+        errors.extend(withdrawn.err());
+    }
+    let deleted = Netlink::open().and_then(|mut netlink| netlink.delete_link(&pod.link));
+    errors.extend(deleted.err().map(NetworkError::from));
+    if others == OtherPods::None {
+        errors.extend(remove_bridge(&pod.host, firewall.as_ref()).err());
+    }
+    if errors.is_empty() {
+        Ok(())
+    } else {
+        Err(errors)
+    }
+}
+
+pub(super) fn unless_missing(result: Result<(), SysctlError>) -> Result<(), SysctlError> {
+    match result {
+        Err(error) if error.is_missing() => Ok(()),
+        other => other,
+    }
+}

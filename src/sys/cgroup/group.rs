@@ -1,0 +1,182 @@
+//! One cgroup: made, joined, listed.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use nix::errno::Errno;
+
+use super::layout::{CgroupVersion, Cgroups};
+use super::{CgroupError, is_gone, refused, write};
+
+const PROCS: &str = "cgroup.procs";
+
+/// A cgroup of this host, named by its path.
+#[derive(Debug, Clone)]
+pub struct Cgroup<'a> {
+    pub(super) cgroups: &'a Cgroups,
+    pub(super) path: PathBuf,
+}
+
+impl Cgroup<'_> {
+    /// Makes the cgroup and those above it, and on version 2 enables the controllers for it; one
+    /// that exists is kept.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn create(&self) -> Result<(), CgroupError> {
+        for mount in self.cgroups.mounts() {
+            let mut dir = mount.to_owned();
+            for part in &self.path {
+                if self.cgroups.version() == CgroupVersion::V2 {
+                    enable_controllers(&dir)?;
+                }
+                let parent = dir.clone();
+                dir.push(part);
+                match fs::create_dir(&dir) {
+                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                    other => other.map_err(refused("making the cgroup", &dir))?,
+                }
+                inherit_cpuset(&parent, &dir)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells whether the cgroup exists in any hierarchy.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        self.dirs().iter().any(|dir| dir.is_dir())
+    }
+
+    /// Moves a process with all its threads into the cgroup.
+    ///
+    /// # Errors
+    /// The process or the cgroup is gone, or on version 2 the cgroup has children.
+    pub fn add(&self, pid: u32) -> Result<(), CgroupError> {
+        for dir in self.dirs() {
+            write(&dir.join(PROCS), &pid.to_string())?;
+        }
+        Ok(())
+    }
+
+    /// Lists the processes in the cgroup and below it; none if it does not exist.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn pids(&self) -> Result<Vec<u32>, CgroupError> {
+        // On version 1 a process may have been moved away in some of the hierarchies.
+        let mut pids = Vec::new();
+        for dir in self.dirs() {
+            for dir in tree(&dir)? {
+                let path = dir.join(PROCS);
+                let text = match fs::read_to_string(&path) {
+                    Err(error) if is_gone(&error) => continue,
+                    other => other.map_err(refused("reading", &path))?,
+                };
+                pids.extend(text.lines().filter_map(|line| line.parse::<u32>().ok()));
+            }
+        }
+        pids.sort_unstable();
+        pids.dedup();
+        Ok(pids)
+    }
+
+    pub(super) fn dirs(&self) -> Vec<PathBuf> {
+        let mounts = self.cgroups.mounts();
+        mounts.iter().map(|mount| mount.join(&self.path)).collect()
+    }
+
+    pub(super) fn write(
+        &self,
+        controller: &'static str,
+        file: &str,
+        value: &str,
+    ) -> Result<(), CgroupError> {
+        let missing = || CgroupError::NoController {
+            controller,
+            path: Path::new("/").join(&self.path),
+        };
+        let mount = self.cgroups.hierarchy(controller).ok_or_else(missing)?;
+        let dir = mount.join(&self.path);
+        let path = dir.join(file);
+        if dir.is_dir() && !path.exists() {
+            return Err(missing());
+        }
+        write(&path, value)
+    }
+
+    /// Writes a value where the kernel was built with what it is about (swap accounting).
+    pub(super) fn write_if_present(
+        &self,
+        controller: &'static str,
+        file: &str,
+        value: u64,
+    ) -> Result<(), CgroupError> {
+        match self.write(controller, file, &value.to_string()) {
+            Err(CgroupError::NoController { .. }) => Ok(()),
+            other => other,
+        }
+    }
+}
+
+/// Enables in a cgroup of version 2 those controllers for its children that it has itself.
+fn enable_controllers(dir: &Path) -> Result<(), CgroupError> {
+    const WANTED: [&str; 6] = ["cpu", "cpuset", "hugetlb", "io", "memory", "pids"];
+    let read = |file: &str| {
+        let path = dir.join(file);
+        fs::read_to_string(&path).map_err(refused("reading", &path))
+    };
+    let (available, enabled) = (read("cgroup.controllers")?, read("cgroup.subtree_control")?);
+    let has = |list: &str, name: &str| list.split_whitespace().any(|word| word == name);
+    for name in WANTED {
+        if has(&available, name) && !has(&enabled, name) {
+            let path = dir.join("cgroup.subtree_control");
+            match fs::write(&path, format!("+{name}")) {
+                // Real-time processes keep the cpu controller off, processes in the cgroup itself
+                // all of them; a limit that needs it will say that it is missing.
+                Err(error) if is_refusal(&error) => {}
+                other => other.map_err(refused("writing", &path))?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_refusal(error: &io::Error) -> bool {
+    [Errno::EBUSY, Errno::EINVAL, Errno::EOPNOTSUPP]
+        .iter()
+        .any(|errno| error.raw_os_error() == Some(*errno as i32))
+}
+
+/// Gives a new cpuset of version 1 its parent's processors and memory nodes: an empty one takes
+/// no process. In other hierarchies there are no such files.
+fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<(), CgroupError> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let (from, to) = (parent.join(file), dir.join(file));
+        let empty = fs::read_to_string(&to).is_ok_and(|value| value.trim().is_empty());
+        // On version 2 an empty cpuset means the parent's.
+        if empty && parent.join("cpuset.sched_load_balance").exists() {
+            let value = fs::read_to_string(&from).map_err(refused("reading", &from))?;
+            write(&to, value.trim())?;
+        }
+    }
+    Ok(())
+}
+
+/// Returns a cgroup's directory and all below it, parents first.
+pub(super) fn tree(dir: &Path) -> Result<Vec<PathBuf>, CgroupError> {
+    let mut found = vec![dir.to_owned()];
+    let mut next = 0;
+    while let Some(dir) = found.get(next).cloned() {
+        next += 1;
+        let entries = match fs::read_dir(&dir) {
+            Err(error) if is_gone(&error) => continue,
+            other => other.map_err(refused("reading", &dir))?,
+        };
+        let entries = entries.flatten();
+        let dirs = entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        found.extend(dirs.map(|entry| entry.path()));
+    }
+    Ok(found)
+}

@@ -1,0 +1,142 @@
+//! Where the hierarchies are mounted.
+
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use super::group::Cgroup;
+use super::{CgroupError, refused};
+
+/// A cgroup hierarchy of version 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hierarchy {
+    controllers: Vec<String>,
+    mount: PathBuf,
+}
+
+/// The cgroup hierarchies of this host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cgroups {
+    pub(super) layout: Layout,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Layout {
+    V1(Vec<Hierarchy>),
+    V2(PathBuf),
+}
+
+/// The version of the cgroup interface that has the controllers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CgroupVersion {
+    /// One hierarchy a controller.
+    V1,
+    /// One hierarchy for all.
+    V2,
+}
+
+impl Cgroups {
+    /// Finds the hierarchies among the mounts of this process.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn detect() -> Result<Self, CgroupError> {
+        let path = Path::new("/proc/self/mountinfo");
+        let mounts = fs::read_to_string(path).map_err(refused("reading", path))?;
+        Self::from_mountinfo(&mounts).ok_or(CgroupError::NotMounted)
+    }
+
+    pub(super) fn from_mountinfo(text: &str) -> Option<Self> {
+        let mut unified = None;
+        let mut hierarchies: Vec<Hierarchy> = Vec::new();
+        for line in text.lines() {
+            let Some((front, back)) = line.split_once(" - ") else {
+                continue;
+            };
+            let mount = front.split(' ').nth(4).map(unescape)?;
+            let mut back = back.split(' ');
+            let (kind, options) = (back.next(), back.nth(1).unwrap_or_default());
+            match kind {
+                Some("cgroup2") => unified = unified.or(Some(mount)),
+                Some("cgroup") => {
+                    let controllers: Vec<String> = options
+                        .split(',')
+                        .filter(|option| !FLAGS.contains(option))
+                        .map(str::to_owned)
+                        .collect();
+                    // The same hierarchy mounted a second time adds nothing.
+                    if !hierarchies.iter().any(|h| h.controllers == controllers) {
+                        hierarchies.push(Hierarchy { controllers, mount });
+                    }
+                }
+                _ => {}
+            }
+        }
+        const FLAGS: [&str; 6] = ["rw", "ro", "xattr", "clone_children", "noprefix", "none"];
+        let has_memory = |h: &Hierarchy| h.controllers.iter().any(|name| name == "memory");
+        let layout = match unified {
+            Some(mount) if !hierarchies.iter().any(has_memory) => Layout::V2(mount),
+            _ if hierarchies.is_empty() => return None,
+            unified => {
+                // Beside version 1 it has no controllers, but systemd follows processes by it.
+                hierarchies.extend(unified.map(|mount| Hierarchy {
+                    controllers: Vec::new(),
+                    mount,
+                }));
+                Layout::V1(hierarchies)
+            }
+        };
+        Some(Self { layout })
+    }
+
+    /// Returns the version.
+    #[must_use]
+    pub fn version(&self) -> CgroupVersion {
+        match self.layout {
+            Layout::V1(_) => CgroupVersion::V1,
+            Layout::V2(_) => CgroupVersion::V2,
+        }
+    }
+
+    /// Names a cgroup, which need not exist.
+    ///
+    /// # Errors
+    /// The path is not absolute, is the root, or has `.` or `..` in it.
+    pub fn group(&self, path: &Path) -> Result<Cgroup<'_>, CgroupError> {
+        let relative = path.strip_prefix("/").ok().filter(|relative| {
+            let mut parts = relative.components();
+            relative.components().next().is_some()
+                && parts.all(|part| matches!(part, Component::Normal(_)))
+        });
+        match relative {
+            Some(relative) => Ok(Cgroup {
+                cgroups: self,
+                path: relative.to_owned(),
+            }),
+            None => Err(CgroupError::Path {
+                path: path.to_owned(),
+            }),
+        }
+    }
+
+    pub(super) fn mounts(&self) -> Vec<&Path> {
+        match &self.layout {
+            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.as_path()).collect(),
+            Layout::V2(mount) => vec![mount],
+        }
+    }
+
+    pub(super) fn hierarchy(&self, controller: &str) -> Option<&Path> {
+        match &self.layout {
+            Layout::V1(hierarchies) => hierarchies
+                .iter()
+                .find(|h| h.controllers.iter().any(|name| name == controller))
+                .map(|h| h.mount.as_path()),
+            Layout::V2(mount) => Some(mount),
+        }
+    }
+}
+
+/// Undoes the octal escapes of `/proc/self/mountinfo`.
+fn unescape(text: &str) -> PathBuf {
+    PathBuf::from(text.replace("\\040", " ").replace("\\011", "\t"))
+}
