@@ -111,6 +111,14 @@ fn child_process() {
             say("gone");
         }
         "count" => count(&dir, argument.parse().unwrap(), &mut caller),
+        "storm" => {
+            while !dir.join("stop").exists() {
+                let _guard = caller.pod(&pod()).unwrap();
+                append(&dir, &format!("enter {}\n", std::process::id()));
+                std::thread::sleep(Duration::from_micros(100));
+                append(&dir, &format!("leave {}\n", std::process::id()));
+            }
+        }
         "queue" => {
             let guard = caller.pod(&pod()).unwrap();
             append(&dir, &format!("{argument} {}\n", guard.ticket()));
@@ -185,6 +193,43 @@ fn no_count_is_lost_among_eight_processes_and_tickets_enter_in_order() {
             "{ticket} after {expected}"
         );
         expected = ticket + 1;
+    }
+}
+
+/// The number of kills can be raised with `PODWRIGHT_TEST_KILLS`.
+#[test]
+fn a_storm_of_kills_breaks_neither_exclusion_nor_progress() {
+    let kills = std::env::var("PODWRIGHT_TEST_KILLS").map_or(150, |text| text.parse().unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    let mut children: Vec<_> = (0..10)
+        .map(|_| Process::start("storm", dir.path()))
+        .collect();
+    let mut chance: u32 = 1;
+    for _ in 0..kills {
+        // Any sequence will do that hits holders and waiters alike.
+        chance = chance.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        std::thread::sleep(Duration::from_micros(u64::from(chance >> 20)));
+        let victim = usize::try_from(chance >> 8).unwrap() % children.len();
+        children[victim].kill();
+        children[victim] = Process::start("storm", dir.path());
+    }
+    std::fs::write(dir.path().join("stop"), "").unwrap();
+    wait_until("all have left", || {
+        children
+            .iter_mut()
+            .all(|child| child.child.try_wait().unwrap().is_some())
+    });
+    for child in &mut children {
+        assert!(child.child.wait().unwrap().success());
+    }
+    assert!(locks(dir.path()).holders().unwrap().is_empty());
+    let order = std::fs::read_to_string(dir.path().join("order")).unwrap();
+    let lines: Vec<_> = order.lines().collect();
+    assert!(lines.len() > 100, "{} lines", lines.len());
+    for (before, line) in lines.iter().zip(&lines[1..]) {
+        if let Some(pid) = line.strip_prefix("leave ") {
+            assert_eq!(*before, format!("enter {pid}"), "somebody else was in");
+        }
     }
 }
 

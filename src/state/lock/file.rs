@@ -59,6 +59,16 @@ impl Held {
         command: &str,
         reporter: Option<&Reporter>,
     ) -> Result<Acquired, LockError> {
+        Self::take_below(LIMIT, path, mode, command, reporter)
+    }
+
+    fn take_below(
+        limit: Ticket,
+        path: &Path,
+        mode: Mode,
+        command: &str,
+        reporter: Option<&Reporter>,
+    ) -> Result<Acquired, LockError> {
         let at = |source| LockError::io(path, source);
         let file = OpenOptions::new()
             .read(true)
@@ -76,7 +86,7 @@ impl Held {
             reporter,
             watchdog: None,
         };
-        let ticket = walk.run(LIMIT).map_err(at)?;
+        let ticket = walk.run(limit).map_err(at)?;
         let still_there = is_at(&file, path).map_err(at)?;
         let held = Self {
             file,
@@ -304,5 +314,80 @@ fn read_counter(file: &File) -> io::Result<Ticket> {
         Ok(()) => Ok(u64::from_le_bytes(bytes)),
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    fn take(limit: Ticket, path: &Path, mode: Mode) -> Held {
+        match Held::take_below(limit, path, mode, "test", None).unwrap() {
+            Acquired::Held(held) => held,
+            Acquired::Gone => panic!("nobody removes this file"),
+        }
+    }
+
+    /// Enters many times from many threads, each with a description of its own, and watches that nobody else is in.
+    fn crowd(limit: Ticket, path: &Path, disturb: impl Fn() + Sync) {
+        let inside = AtomicU32::new(0);
+        thread::scope(|scope| {
+            for visitor in 0..6 {
+                let (inside, disturb) = (&inside, &disturb);
+                scope.spawn(move || {
+                    for visit in 0..60 {
+                        let shared = (visitor + visit) % 3 == 0;
+                        let mode = if shared {
+                            Mode::Shared
+                        } else {
+                            Mode::Exclusive
+                        };
+                        let held = take(limit, path, mode);
+                        let weight = if shared { 1 } else { 1000 };
+                        let found = inside.fetch_add(weight, Ordering::SeqCst);
+                        assert!(found < if shared { 1000 } else { 1 }, "{found}");
+                        disturb();
+                        inside.fetch_sub(weight, Ordering::SeqCst);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(Occupants::of(path).unwrap(), Occupants::default());
+    }
+
+    #[test]
+    fn tickets_that_run_out_start_again() {
+        let dir = tempfile::tempdir().unwrap();
+        crowd(3, &dir.path().join("lock"), thread::yield_now);
+    }
+
+    #[test]
+    fn a_damaged_counter_costs_the_order_but_not_the_exclusion() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        let file = File::create(&path).unwrap();
+        let turn = AtomicU32::new(0);
+        crowd(LIMIT, &path, || {
+            match turn.fetch_add(1, Ordering::SeqCst) % 3 {
+                0 => file.set_len(0).unwrap(),
+                1 => file.write_all_at(&[0xff; 8], 0).unwrap(),
+                _ => thread::yield_now(),
+            }
+        });
+    }
+
+    #[test]
+    fn a_file_used_one_by_one_stays_small() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("lock");
+        for _ in 0..1000 {
+            assert_eq!(take(LIMIT, &path, Mode::Exclusive).ticket(), 0);
+        }
+        let len = std::fs::metadata(&path).unwrap().len();
+        assert_eq!(len, 2 * u64::try_from(RECORD_LEN).unwrap());
     }
 }

@@ -124,3 +124,6 @@ impl Step {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

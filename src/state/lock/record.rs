@@ -3,6 +3,7 @@
 //! A record is believed only while its byte is held; nothing is ever decided by it.
 
 use std::fmt;
+use std::sync::OnceLock;
 
 use jiff::Timestamp;
 
@@ -82,14 +83,24 @@ impl fmt::Display for Holder {
 
 /// Returns the 22nd field of `/proc/self/stat` (proc_pid_stat(5)), or 0 where `/proc` is not mounted.
 fn own_start_time() -> u64 {
-    std::fs::read_to_string("/proc/self/stat")
-        .ok()
-        .and_then(|stat| {
-            // The second field, the program's name in parentheses, may hold blanks and parentheses.
-            let (_, fields) = stat.rsplit_once(')')?;
-            fields.split_ascii_whitespace().nth(19)?.parse().ok()
-        })
-        .unwrap_or(0)
+    // Remembered with the pid, for a fork has a time of its own.
+    static KNOWN: OnceLock<(u32, u64)> = OnceLock::new();
+    let pid = std::process::id();
+    match KNOWN.get() {
+        Some((known, time)) if *known == pid => *time,
+        _ => {
+            let time = read_start_time().unwrap_or(0);
+            KNOWN.get_or_init(|| (pid, time));
+            time
+        }
+    }
+}
+
+fn read_start_time() -> Option<u64> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    // The second field, the program's name in parentheses, may hold blanks and parentheses.
+    let (_, fields) = stat.rsplit_once(')')?;
+    fields.split_ascii_whitespace().nth(19)?.parse().ok()
 }
 
 #[cfg(test)]
