@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use podwright::manifest::{ReadOptions, Report, Source, UnknownFields, read};
+use podwright::manifest::{
+    Kinds, KubernetesVersion, ReadOptions, Report, Source, UnknownFields, read,
+};
 
 fn cases() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/reading");
@@ -27,6 +29,7 @@ fn said(case: &Path) -> String {
     let bytes = fs::read(case.join(name)).expect("readable");
     let options = ReadOptions {
         unknown_fields: UnknownFields::Refuse,
+        ..ReadOptions::default()
     };
     let reading = read(&[Source::from_bytes(name, bytes)], &options);
     let mut said = String::new();
@@ -65,4 +68,89 @@ fn no_report_has_a_control_character() {
         let bad = said.chars().find(|c| c.is_control() && *c != '\n');
         assert_eq!(bad, None, "{}", case.display());
     }
+}
+
+/// Returns each finding as `line:column type path` for all built-in kinds of one version.
+fn checked(text: &str, version: &str) -> Vec<String> {
+    let options = ReadOptions {
+        unknown_fields: UnknownFields::Refuse,
+        kinds: Kinds::BuiltIn,
+        kubernetes: KubernetesVersion::parse(version).expect("a version"),
+    };
+    let reading = read(&[Source::new("a.yaml", text)], &options);
+    let lines = reading.findings.iter().map(|located| {
+        let (span, finding) = (located.span, &located.finding);
+        let help = finding.help.as_deref().unwrap_or("-");
+        let (kind, path) = (finding.kind, &finding.path);
+        format!("{}:{} {kind:?} {path} ({help})", span.line, span.column)
+    });
+    lines.collect()
+}
+
+#[test]
+fn kinds_without_a_type_are_held_against_their_schema() {
+    let text = "\
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  name: a
+  labels: {a: 1}
+roleref: {}
+subjects:
+- kind: User
+  nam: x
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: a}
+spec:
+  maxReplicas: \"3\"
+  scaleTargetRef: {kind: Deployment, name: a}
+  metrics:
+  - type: Resource
+    resource: {name: cpu, target: {type: Value, value: 1K}}
+status: {currentReplicas: no}
+";
+    let wanted = [
+        "1:1 Required roleRef (-)",
+        "5:15 Decode metadata.labels[a] (quote it: `\"1\"`)",
+        "6:1 UnknownField roleref (did you mean `roleRef`?)",
+        "8:3 Required subjects[0].name (-)",
+        "9:3 UnknownField subjects[0].nam (did you mean `name`?)",
+        "15:16 Decode spec.maxReplicas (write it without quotes: `3`)",
+        "19:56 Decode spec.metrics[0].resource.target.value (-)",
+        "20:27 Decode status.currentReplicas (-)",
+    ];
+    assert_eq!(checked(text, "1.34"), wanted);
+}
+
+#[test]
+fn a_field_is_known_in_the_versions_that_have_it() {
+    let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  hostnameOverride: x
+  containers: []
+";
+    assert_eq!(checked(text, "1.37"), [] as [&str; 0]);
+    assert_eq!(checked(text, "1.34"), [] as [&str; 0]);
+    assert_eq!(
+        checked(text, "1.33"),
+        ["5:3 UnknownField spec.hostnameOverride (Kubernetes has it since 1.34)"]
+    );
+}
+
+#[test]
+fn a_kind_is_known_in_the_versions_that_serve_it() {
+    let text =
+        "apiVersion: flowcontrol.apiserver.k8s.io/v1beta2\nkind: FlowSchema\nmetadata: {name: a}\n";
+    assert_eq!(checked(text, "1.25"), [] as [&str; 0]);
+    assert_eq!(
+        checked(text, "1.34"),
+        ["1:13 UnknownKind apiVersion (write `apiVersion: flowcontrol.apiserver.k8s.io/v1`)"]
+    );
+    let text = "apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: a}\n";
+    assert_eq!(checked(text, "1.34"), ["2:7 UnknownKind kind (-)"]);
 }

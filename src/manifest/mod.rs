@@ -44,16 +44,20 @@
 mod base64;
 pub mod decode;
 pub mod document;
+mod fault;
 mod read;
 mod report;
 pub mod rules;
+pub mod schema;
 pub mod source;
+mod suggest;
 pub mod text;
 pub mod yaml;
 
 pub use decode::{KINDS, Object};
 pub use document::Document;
-pub use read::{Read, ReadOptions, Reading, UnknownFields, read};
+pub use read::{Kinds, Read, ReadOptions, Reading, UnknownFields, read};
 pub use report::Report;
+pub use schema::KubernetesVersion;
 pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
 pub use text::Source;

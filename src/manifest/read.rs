@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::decode::{self, KINDS, Object};
 use super::document::{self, Document};
+use super::schema::{self, KubernetesVersion, Lookup, Scope};
 use super::source::{
     At, FieldPath, Finding, FindingType, Findings, Located, Severity, Step, quoted,
 };
@@ -23,10 +24,33 @@ pub enum UnknownFields {
     Refuse,
 }
 
+/// What becomes of the kinds that are not decoded into types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Kinds {
+    /// They are passed over with a warning, as for `kube play`.
+    #[default]
+    Played,
+    /// Those that Kubernetes has built in are checked, others are errors, as for `kube validate`.
+    BuiltIn,
+}
+
 /// How to read.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ReadOptions {
     pub unknown_fields: UnknownFields,
+    pub kinds: Kinds,
+    /// The version whose kinds and fields there are.
+    pub kubernetes: KubernetesVersion,
+}
+
+impl ReadOptions {
+    fn unknown_fields(&self) -> Option<Severity> {
+        match self.unknown_fields {
+            UnknownFields::Ignore => None,
+            UnknownFields::Warn => Some(Severity::Warning),
+            UnknownFields::Refuse => Some(Severity::Error),
+        }
+    }
 }
 
 /// One object: as written, and decoded unless a value had the wrong type.
@@ -226,17 +250,50 @@ impl Reader<'_> {
             self.reading.findings.extend(document.locate(findings));
             return;
         }
-        let unknown_fields = match self.options.unknown_fields {
-            UnknownFields::Ignore => None,
-            UnknownFields::Warn => Some(Severity::Warning),
-            UnknownFields::Refuse => Some(Severity::Error),
+        let object = if KINDS.contains(&(document.api_version(), document.kind())) {
+            self.decode(&document, &mut findings)
+        } else {
+            self.check(&document, &mut findings)
         };
-        let object = decode::decode(&document, unknown_fields, &mut findings);
-        if let Some(Object::Unsupported { api_version, kind }) = &object {
-            findings.0.push(unknown_kind(api_version, kind));
-        }
         self.reading.findings.extend(document.locate(findings));
         self.reading.objects.push(Read { document, object });
+    }
+
+    /// Decodes an object of a kind that has a type.
+    fn decode(&self, document: &Document, findings: &mut Findings) -> Option<Object> {
+        let unknown_fields = self.options.unknown_fields();
+        let version = self.options.kubernetes;
+        if version == KubernetesVersion::NEWEST {
+            return decode::decode(document, unknown_fields, findings);
+        }
+        // The types are those of the newest version: what an older one does not have only its schema knows.
+        let kind = schema::lookup(document.api_version(), document.kind(), version);
+        if let Lookup::Served(root) = kind {
+            let scope = Scope::Fields;
+            schema::check(document, root, version, scope, unknown_fields, findings);
+        }
+        decode::decode(document, None, findings)
+    }
+
+    /// Checks an object of a kind that has no type.
+    fn check(&self, document: &Document, findings: &mut Findings) -> Option<Object> {
+        let version = self.options.kubernetes;
+        match schema::lookup(document.api_version(), document.kind(), version) {
+            Lookup::Served(root) => {
+                let unknown_fields = self.options.unknown_fields();
+                let scope = Scope::Whole;
+                schema::check(document, root, version, scope, unknown_fields, findings);
+                if self.options.kinds == Kinds::Played {
+                    findings.0.push(passed_over(document));
+                }
+            }
+            Lookup::NotServed(help) => findings.0.push(no_match(document, Some(help))),
+            Lookup::Unknown if self.options.kinds == Kinds::Played => {
+                findings.0.push(passed_over(document));
+            }
+            Lookup::Unknown => findings.0.push(no_match(document, None)),
+        }
+        decode::decode(document, None, findings)
     }
 
     fn duplicate(&mut self, document: &Document, path: FieldPath, place: Range<usize>) {
@@ -375,40 +432,29 @@ fn identify(document: &Document, findings: &mut Findings) -> bool {
     findings.0.len() == before
 }
 
-/// Says that a kind is not decoded: an error if only its API version or spelling is wrong.
-fn unknown_kind(api_version: &str, kind: &str) -> Finding {
-    let known = KINDS.iter().find(|(_, name)| *name == kind);
-    let path = FieldPath(vec![Step::Field("kind".into())]);
-    let message = format!(
-        "no matches for kind {} in version {}",
-        quoted(kind),
-        quoted(api_version)
-    );
-    if let Some((right, _)) = known {
-        return Finding {
-            severity: Severity::Error,
-            kind: FindingType::UnknownKind,
-            path: FieldPath(vec![Step::Field("apiVersion".into())]),
-            message,
-            help: Some(format!("write `apiVersion: {right}`")),
-        };
+/// Says that a kind cannot be used here, at its `kind` or, where only that is wrong, its `apiVersion`.
+fn no_match(document: &Document, help: Option<String>) -> Finding {
+    let is_version = help
+        .as_ref()
+        .is_some_and(|help| help.contains("apiVersion"));
+    let field = if is_version { "apiVersion" } else { "kind" };
+    let (kind, api_version) = (quoted(document.kind()), quoted(document.api_version()));
+    Finding {
+        severity: Severity::Error,
+        kind: FindingType::UnknownKind,
+        path: FieldPath(vec![Step::Field(field.into())]),
+        message: format!("no matches for kind {kind} in version {api_version}"),
+        help,
     }
-    let near = KINDS
-        .iter()
-        .find(|(version, name)| *version == api_version && name.eq_ignore_ascii_case(kind));
-    if let Some((_, right)) = near {
-        return Finding {
-            severity: Severity::Error,
-            kind: FindingType::UnknownKind,
-            path,
-            message,
-            help: Some(format!("did you mean `{right}`?")),
-        };
-    }
+}
+
+/// Says that an object is left out.
+fn passed_over(document: &Document) -> Finding {
+    let (kind, api_version) = (document.kind(), document.api_version());
     Finding {
         severity: Severity::Warning,
         kind: FindingType::UnknownKind,
-        path,
+        path: FieldPath(vec![Step::Field("kind".into())]),
         message: format!("kind `{kind}` of `{api_version}` is passed over"),
         help: None,
     }

@@ -9,11 +9,9 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, IntoDeserializer as _, Visitor};
 
 use super::leaf::{self, Leaf};
-use super::suggest::closest;
 use crate::manifest::base64;
-use crate::manifest::source::{
-    At, FieldPath, Finding, FindingType, Findings, Severity, Step, quoted,
-};
+use crate::manifest::fault;
+use crate::manifest::source::{At, Finding, FindingType, Findings, Severity};
 use crate::manifest::yaml::{Node, Value};
 
 /// How deep values of any shape (`managedFields[].fieldsV1`) may nest.
@@ -47,36 +45,32 @@ impl Context {
     /// Records what a type's own visitor refused, once.
     pub(super) fn record(&self, fault: Fault, at: &At<'_>) {
         if let Fault::Unrecorded(message) = fault {
-            self.mismatch(at, message, None);
+            self.refuse(at, message);
         }
     }
 
-    fn mismatch(&self, at: &At<'_>, message: String, help: Option<String>) {
+    fn mismatch(&self, finding: Finding) {
         let mut outcome = self.outcome.borrow_mut();
         outcome.has_mismatch = true;
-        outcome.findings.0.push(Finding {
+        outcome.findings.0.push(finding);
+    }
+
+    fn refuse(&self, at: &At<'_>, message: String) {
+        self.mismatch(Finding {
             severity: Severity::Error,
             kind: FindingType::Decode,
             path: at.to_path(),
             message,
-            help,
+            help: None,
         });
     }
 
     fn unknown_field(&self, at: &At<'_>, name: &str, known: &[&'static str]) {
-        let Some(severity) = self.unknown_fields else {
-            return;
-        };
-        let mut path = at.to_path();
-        path.0.push(Step::Field(name.to_owned().into()));
-        self.outcome.borrow_mut().findings.0.push(Finding {
-            severity,
-            kind: FindingType::UnknownField,
-            message: format!("unknown field {}", quoted(&path.to_string())),
-            path,
-            help: closest(name, known.iter().copied())
-                .map(|nearest| format!("did you mean `{nearest}`?")),
-        });
+        if let Some(severity) = self.unknown_fields {
+            let known = known.iter().copied();
+            let finding = fault::unknown_field(at, name, known, severity);
+            self.outcome.borrow_mut().findings.0.push(finding);
+        }
     }
 }
 
@@ -129,21 +123,12 @@ impl<'a, 't> Decoder<'a, 't> {
 
     /// Records that the value has another type than its field, in Go's words.
     fn mismatch(&self, wanted: impl fmt::Display) {
-        let wanted = wanted.to_string();
-        let found = found(self.node, &wanted);
-        let path = dotted(&self.at.to_path());
-        let owner = self.owner;
-        let place = match (owner.is_empty(), path.is_empty()) {
-            (false, false) => format!("Go struct field {owner}.{path}"),
-            _ => "Go value".to_owned(),
-        };
-        let message = format!("json: cannot unmarshal {found} into {place} of type {wanted}");
-        self.context
-            .mismatch(self.at, message, help(self.node, &wanted));
+        let finding = fault::mismatch(self.node, self.at, self.owner, &wanted.to_string());
+        self.context.mismatch(finding);
     }
 
     fn refuse(&self, message: String) {
-        self.context.mismatch(self.at, message, None);
+        self.context.refuse(self.at, message);
     }
 
     /// Returns a whole number, or records that there is none in the range.
@@ -250,52 +235,6 @@ fn is_canonical(text: &str) -> bool {
             None => true,
         },
     }
-}
-
-/// Names the type of a value; a number that is out of range is told itself.
-fn found(node: Node<'_>, wanted: &str) -> String {
-    let is_range = wanted.contains("int") && !wanted.starts_with('[');
-    match node.value() {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "bool".to_owned(),
-        Value::Int(value) if is_range => format!("number {value}"),
-        Value::Uint(value) if is_range => format!("number {value}"),
-        Value::Float(_) if is_range => format!("number {}", node.literal()),
-        Value::Int(_) | Value::Uint(_) | Value::Float(_) => "number".to_owned(),
-        Value::String(_) => "string".to_owned(),
-        Value::List(_) => "array".to_owned(),
-        Value::Map(_) => "object".to_owned(),
-    }
-}
-
-fn help(node: Node<'_>, wanted: &str) -> Option<String> {
-    let literal = node.literal();
-    match node.value() {
-        Value::Bool(value) if wanted == "string" && literal != value.to_string() => Some(format!(
-            "quote it: `\"{literal}\"`; without quotes YAML 1.1 reads `{literal}` as {value}"
-        )),
-        Value::Bool(_) | Value::Int(_) | Value::Uint(_) | Value::Float(_) if wanted == "string" => {
-            Some(format!("quote it: `\"{literal}\"`"))
-        }
-        Value::String(text)
-            if wanted.starts_with("int") && text.parse::<i64>().is_ok() && literal != text =>
-        {
-            Some(format!("write it without quotes: `{text}`"))
-        }
-        Value::String(text) if wanted == "bool" && matches!(text, "true" | "false") => {
-            Some(format!("write it without quotes: `{text}`"))
-        }
-        _ => None,
-    }
-}
-
-/// The names of a path's fields, as Go's decoder tells them.
-fn dotted(path: &FieldPath) -> String {
-    let names = path.0.iter().filter_map(|step| match step {
-        Step::Field(name) => Some(name.as_ref()),
-        Step::Index(_) | Step::Key(_) => None,
-    });
-    names.collect::<Vec<_>>().join(".")
 }
 
 macro_rules! integers {

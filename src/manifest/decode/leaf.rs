@@ -10,7 +10,7 @@ const WRONG_SUFFIX: &str = "unable to parse quantity's suffix";
 const WRONG_NUMBER: &str = "unable to parse numeric part of quantity";
 
 /// Returns the text that Kubernetes parses a quantity from: a string, or the digits of a number.
-pub(super) fn quantity_text(node: Node<'_>) -> Option<String> {
+pub(in crate::manifest) fn quantity_text(node: Node<'_>) -> Option<String> {
     Some(match node.value() {
         Value::String(text) => text.trim().to_owned(),
         Value::Int(value) => value.to_string(),
@@ -22,7 +22,7 @@ pub(super) fn quantity_text(node: Node<'_>) -> Option<String> {
 }
 
 /// Checks the form of a quantity (`resource.ParseQuantity`).
-pub(super) fn check_quantity(text: &str) -> Result<(), &'static str> {
+pub(in crate::manifest) fn check_quantity(text: &str) -> Result<(), &'static str> {
     let number_end = text
         .find(|c: char| !matches!(c, '+' | '-' | '.' | '0'..='9'))
         .unwrap_or(text.len());
@@ -61,7 +61,7 @@ fn is_suffix(letters: &str, exponent: &str) -> bool {
 }
 
 /// Checks the form of a time (RFC 3339).
-pub(super) fn check_time(text: &str) -> Result<(), String> {
+pub(in crate::manifest) fn check_time(text: &str) -> Result<(), String> {
     match text.parse::<jiff::Timestamp>() {
         Ok(_) => Ok(()),
         Err(_) => Err(format!(

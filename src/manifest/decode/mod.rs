@@ -4,8 +4,7 @@
 //! all of them; an object with such a fault is not handed out.
 
 mod de;
-mod leaf;
-mod suggest;
+pub(super) mod leaf;
 
 use k8s_openapi::api::apps::v1::{DaemonSet, Deployment, ReplicaSet, StatefulSet};
 use k8s_openapi::api::batch::v1::{CronJob, Job};
