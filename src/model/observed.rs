@@ -110,7 +110,7 @@ impl ContainerRecord {
 }
 
 /// A pod with the containers it has, in the order of its spec.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ObservedPod {
     pub record: PodRecord,
     pub containers: Vec<ContainerRecord>,
@@ -173,6 +173,17 @@ pub enum ObjectContent {
         keys: Vec<String>,
         kind: String,
     },
+}
+
+impl ObjectContent {
+    /// Returns the kind of the object, as Kubernetes spells it.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::ConfigMap(_) => "ConfigMap",
+            Self::Secret { .. } => "Secret",
+        }
+    }
 }
 
 /// The keys and values of a ConfigMap.

@@ -1,1 +1,12 @@
-//! Not yet written.
+//! From what is wanted and what is observed to the actions between them: pure, and decided to the last id.
+//!
+//! A plan leaves no choice to whoever carries it out: every id, address and file name stands in it.
+#![forbid(unsafe_code)]
+
+mod action;
+mod down;
+mod play;
+
+pub use action::{Action, Plan};
+pub use down::{DownWish, down};
+pub use play::{Bridge, Host, PlanError, PlayWish, play};

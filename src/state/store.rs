@@ -15,7 +15,7 @@ use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
 use crate::model::network::PublishedPort;
 use crate::model::observed::{
-    ContainerRecord, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord, VolumeRecord,
+    ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord, VolumeRecord,
 };
 use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
 
@@ -456,17 +456,6 @@ impl Store {
             tx.execute("DELETE FROM settings WHERE name = ?1", [name])?;
             Ok(())
         })
-    }
-}
-
-impl ObjectContent {
-    /// Returns the kind of the object, as Kubernetes spells it.
-    #[must_use]
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Self::ConfigMap(_) => "ConfigMap",
-            Self::Secret { .. } => "Secret",
-        }
     }
 }
 

@@ -1,0 +1,89 @@
+//! One step of a plan.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::model::observed::{ObjectRecord, ObservedPod, VolumeRecord};
+use crate::model::quantity::Seconds;
+use crate::names::{ObjectName, PodId, PodName, VolumeName};
+use crate::translate::SecretData;
+
+/// What is to be done, in this order.
+#[derive(Debug, Default, Serialize)]
+#[serde(transparent)]
+pub struct Plan(pub Vec<Action>);
+
+/// One step; each can be undone until the plan is through.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Action {
+    /// Record a pod with its containers and claim its names, addresses and ports.
+    CreatePod(Box<ObservedPod>),
+    PutConfigMap(ObjectRecord),
+    PutSecret {
+        record: ObjectRecord,
+        /// The values are no part of what a plan shows.
+        #[serde(skip)]
+        data: SecretData,
+    },
+    CreateVolume(VolumeRecord),
+    StartPod {
+        id: PodId,
+        name: PodName,
+    },
+    /// Stop a pod in its grace period, and remove it with everything that is its own.
+    RemovePod {
+        id: PodId,
+        name: PodName,
+        grace: Option<Seconds>,
+    },
+    RemoveObject {
+        kind: &'static str,
+        name: ObjectName,
+    },
+    /// Remove a named volume with its data.
+    RemoveVolume {
+        name: VolumeName,
+    },
+}
+
+impl Plan {
+    /// Returns whether there is nothing to do.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for action in &self.0 {
+            writeln!(f, "{action}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Action {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::CreatePod(pod) => {
+                let spec = &pod.record.spec;
+                write!(f, "create pod {} with", spec.name)?;
+                for (position, container) in spec.all_containers().enumerate() {
+                    let comma = if position == 0 { "" } else { "," };
+                    write!(f, "{comma} {} ({})", container.name, container.image)?;
+                }
+                Ok(())
+            }
+            Self::PutConfigMap(record) => write!(f, "keep ConfigMap {}", record.name),
+            Self::PutSecret { record, .. } => write!(f, "keep Secret {}", record.name),
+            Self::CreateVolume(record) => write!(f, "create volume {}", record.spec.name),
+            Self::StartPod { name, .. } => write!(f, "start pod {name}"),
+            Self::RemovePod { name, .. } => write!(f, "stop and remove pod {name}"),
+            Self::RemoveObject { kind, name } => write!(f, "remove {kind} {name}"),
+            Self::RemoveVolume { name } => write!(f, "remove volume {name}"),
+        }
+    }
+}
