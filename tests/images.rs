@@ -12,7 +12,9 @@ use std::process::Command;
 use podwright::image::archive::{Input, load};
 use podwright::image::import::{ImportOptions, import};
 use podwright::image::unpack::{Limits, UnpackError};
-use podwright::image::{ImageError, ImageRecord, hello};
+use podwright::image::{ImageError, ImageRecord, hello, rootfs};
+use podwright::sys::mount::{Depth, Propagation, set_propagation, unshare_mounts};
+use podwright::sys::overlay::{Writable, mount_overlay};
 use support::images::{Bench, Tar, config, digest, docker_archive, gzip, oci_layout};
 use tar::EntryType;
 
@@ -295,7 +297,7 @@ fn garbage_goes_when_nobody_adds_and_the_rest_stays() {
     drop(collector);
     assert!(bench.store.has(&kept) && !bench.store.has(&gone));
     assert!(bench.store.read_blob(&gone.id.digest()).is_err());
-    assert_eq!(bench.store.history(&kept).unwrap().len(), 1);
+    assert_eq!(bench.store.details(&kept).unwrap().history.len(), 1);
     assert_eq!(bench.leftovers(), 0);
 }
 
@@ -356,7 +358,7 @@ fn an_import_has_podmans_configuration() {
     assert_eq!(image.config.cmd, ["/bin/sh", "-c", "/bin/sh"]);
     assert_eq!(image.config.user, "7");
     assert_eq!(image.created, bench.now());
-    assert_eq!(bench.store.history(&image).unwrap()[0]["comment"], "hi");
+    assert_eq!(bench.store.details(&image).unwrap().comment(), "hi");
     let text = serde_json::to_string(&image).unwrap();
     assert_eq!(serde_json::from_str::<ImageRecord>(&text).unwrap(), image);
     let bad = ["RUN x".to_owned()];
@@ -421,4 +423,161 @@ fn links_between_the_layers_of_an_old_docker_archive_are_followed() {
     bench
         .load("linked.tar", &tar.into_inner().unwrap())
         .unwrap();
+}
+
+#[test]
+fn a_docker_archive_has_the_digest_and_the_size_podman_shows() {
+    let Some(bench) = Bench::new() else { return };
+    if Command::new("podman").arg("--version").output().is_err() {
+        println!("skipped: lacks podman");
+        return;
+    }
+    let base = Tar::new().file("etc/os", "base").bytes();
+    let top = Tar::new().file("etc/app", "one").bytes();
+    let archive = docker_archive(&[(&["localhost/a:1"], &[&base, &top])]);
+    let image = bench.load("archive", &archive).unwrap().images.remove(0);
+    let podman = |arguments: &[&str]| {
+        let output = Command::new("podman")
+            .args(["--storage-driver", "vfs", "--root"])
+            .arg(bench.path("podman"))
+            .arg("--runroot")
+            .arg(bench.path("podman-run"))
+            .args(arguments)
+            .current_dir(bench.path(""))
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{told}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    podman(&["load", "-q", "-i", "archive"]);
+    let format = "{{.Id}} {{.Digest}} {{.Size}} {{.ManifestType}}";
+    let shown = podman(&["image", "inspect", "localhost/a:1", "--format", format]);
+    let kind = bench.store.details(&image).unwrap().manifest_type;
+    let ours = format!("{} {} {} {kind}", image.id, image.digest, image.size);
+    assert_eq!(shown.trim(), ours);
+}
+
+#[test]
+fn the_layers_make_one_root_file_system() {
+    let Some(bench) = Bench::new() else { return };
+    let base = Tar::new()
+        .file("etc/kept", "1")
+        .file("etc/gone", "1")
+        .file("d/low", "1")
+        .bytes();
+    let top = Tar::new()
+        .file("etc/.wh.gone", "")
+        .file("d/.wh..wh..opq", "")
+        .file("d/high", "2")
+        .bytes();
+    let archive = docker_archive(&[(&[], &[&base, &top])]);
+    let image = bench.load("archive", &archive).unwrap().images.remove(0);
+    let writable = Writable {
+        upper: bench.path("upper"),
+        work: bench.path("work"),
+    };
+    let target = bench.path("target");
+    for directory in [&writable.upper, &writable.work, &target] {
+        fs::create_dir(directory).unwrap();
+    }
+    let overlay = rootfs::overlay(&bench.store, &image, Some(writable));
+    std::thread::spawn(move || {
+        unshare_mounts().unwrap();
+        set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).unwrap();
+        mount_overlay(&overlay, &target).unwrap();
+        let there = |path: &str| target.join(path).exists();
+        assert!(there("etc/kept") && !there("etc/gone"));
+        assert!(there("d/high") && !there("d/low"));
+    })
+    .join()
+    .unwrap();
+}
+
+#[test]
+fn loads_at_the_same_time_share_what_they_bring() {
+    let Some(bench) = Bench::new() else { return };
+    let layers: Vec<_> = (0..4)
+        .map(|number| Tar::new().file("f", &number.to_string()).bytes())
+        .collect();
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    fs::write(bench.path("archive"), docker_archive(&[(&[], &layers)])).unwrap();
+    let images: Vec<_> = std::thread::scope(|scope| {
+        let load = || bench.load_path(&bench.path("archive")).unwrap().images;
+        let loads: Vec<_> = (0..4).map(|_| scope.spawn(load)).collect();
+        loads.into_iter().map(|load| load.join().unwrap()).collect()
+    });
+    assert!(images.iter().all(|image| *image == images[0]));
+    assert!(bench.store.has(&images[0][0]));
+    assert_eq!(bench.leftovers(), 0);
+}
+
+/// Loads for ever when called as the child of itself.
+#[test]
+fn a_load_killed_at_any_moment_leaves_no_half_layer() {
+    const CHILD: &str = "PODWRIGHT_TEST_LOAD";
+    const NAME: &str = "a_load_killed_at_any_moment_leaves_no_half_layer";
+    const FILES: usize = 400;
+    let Some(bench) = Bench::new() else { return };
+    if let Some(root) = std::env::var_os(CHILD) {
+        bench
+            .at(Path::new(&root))
+            .load_path(&Path::new(&root).join("archive"))
+            .unwrap();
+        return;
+    }
+    let layer = (0..FILES).fold(Tar::new(), |tar, number| {
+        tar.file(&format!("d{}/{number}", number % 7), "content")
+    });
+    let layers = [layer.bytes(), Tar::new().file("x", "").bytes()];
+    let layers: Vec<&[u8]> = layers.iter().map(Vec::as_slice).collect();
+    fs::write(bench.path("archive"), docker_archive(&[(&[], &layers)])).unwrap();
+    for round in 0..25 {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", NAME])
+            .env(CHILD, bench.path(""))
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(4 * round));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        for layer in fs::read_dir(bench.path("root/images/layers")).unwrap() {
+            let layer = layer.unwrap().path();
+            assert!(layer.join("layer.json").is_file(), "round {round}");
+            let files = fs::read_dir(layer.join("fs/d0")).map_or(1, Iterator::count);
+            assert!(
+                files == 1 || files == FILES.div_ceil(7),
+                "round {round}: {files}"
+            );
+            fs::remove_dir_all(layer).unwrap();
+        }
+    }
+    let image = bench
+        .load_path(&bench.path("archive"))
+        .unwrap()
+        .images
+        .remove(0);
+    assert!(bench.store.has(&image));
+    assert_eq!(bench.leftovers(), 0);
+}
+
+#[test]
+fn a_header_that_asks_for_all_memory_is_refused() {
+    let Some(bench) = Bench::new() else { return };
+    let size = 3_u64 << 30;
+    let path = bench.path("bomb.tar");
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(EntryType::GNULongName);
+    header.set_size(size);
+    header.set_cksum();
+    fs::write(&path, header.as_bytes()).unwrap();
+    fs::File::options()
+        .write(true)
+        .open(&path)
+        .unwrap()
+        .set_len(size + 2048)
+        .unwrap();
+    let error = bench.import_path(&path).unwrap_err();
+    assert!(matches!(error, ImageError::Layer { .. }), "{error}");
 }

@@ -10,8 +10,7 @@ use std::path::Path;
 
 use super::ImageError;
 use super::format::{
-    CONFIG_TYPE, ConfigFile, Descriptor, DockerImage, Index, LAYER_TYPE, MANIFEST_TYPE, Manifest,
-    architecture, digest_of,
+    ConfigFile, Descriptor, Dialect, DockerImage, Index, Manifest, architecture, digest_of,
 };
 pub use super::members::Input;
 use super::members::Members;
@@ -59,8 +58,7 @@ struct Found {
     names: Vec<ImageRef>,
     config: Vec<u8>,
     file: ConfigFile,
-    /// The manifest's bytes; a docker-archive has none of its own.
-    manifest: Option<Vec<u8>>,
+    manifest: ManifestSource,
     layers: Vec<FoundLayer>,
 }
 
@@ -73,7 +71,7 @@ impl Found {
     fn new(
         names: Vec<ImageRef>,
         config: Vec<u8>,
-        manifest: Option<Vec<u8>>,
+        manifest: ManifestSource,
         layers: Vec<FoundLayer>,
     ) -> Result<Self, ImageError> {
         let file: ConfigFile =
@@ -102,13 +100,21 @@ impl Found {
     }
 }
 
+/// Where the manifest of an image comes from.
+pub(super) enum ManifestSource {
+    /// The archive's own, byte for byte.
+    Bytes(Vec<u8>),
+    /// Written here, in these words.
+    Written(Dialect),
+}
+
 /// Stores the documents of an image whose layers are in the store, and returns its record.
 pub(super) fn store_image(
     store: &ContentStore,
     workspace: &Workspace,
     names: Vec<ImageRef>,
     config: &[u8],
-    manifest: Option<Vec<u8>>,
+    manifest: ManifestSource,
 ) -> Result<ImageRecord, ImageError> {
     let file: ConfigFile =
         serde_json::from_slice(config).map_err(ImageError::document("the configuration"))?;
@@ -117,25 +123,21 @@ pub(super) fn store_image(
         let info = store
             .layer_info(diff_id)
             .ok_or_else(|| ImageError::Missing(diff_id.to_string()))?;
-        layers.push(Descriptor::new(LAYER_TYPE, diff_id.clone(), info.size));
+        layers.push((diff_id.clone(), info.size));
     }
-    let layer_bytes: u64 = layers.iter().map(|layer| layer.size).sum();
-    let manifest = manifest.unwrap_or_else(|| plain_manifest(config, layers));
+    let manifest = match manifest {
+        ManifestSource::Bytes(bytes) => bytes,
+        ManifestSource::Written(dialect) => {
+            serde_json::to_vec(&Manifest::new(dialect, config, &layers))
+                .expect("a manifest of strings and numbers is JSON")
+        }
+    };
     let id = store.put_blob(workspace, config)?.image_id();
     let digest = store.put_blob(workspace, &manifest)?;
-    let size = layer_bytes + config.len() as u64 + manifest.len() as u64;
+    // podman keeps the manifest under two names and counts both.
+    let documents = config.len() as u64 + 2 * manifest.len() as u64;
+    let size = documents + layers.iter().map(|(_, size)| size).sum::<u64>();
     Ok(ImageRecord::new(file, id, digest, names, size))
-}
-
-/// Returns a manifest for layers that are plain tars.
-fn plain_manifest(config: &[u8], layers: Vec<Descriptor>) -> Vec<u8> {
-    let manifest = Manifest {
-        schema_version: 2,
-        media_type: Some(MANIFEST_TYPE.to_owned()),
-        config: Descriptor::new(CONFIG_TYPE, digest_of(config), config.len() as u64),
-        layers,
-    };
-    serde_json::to_vec(&manifest).expect("a manifest of strings and numbers is JSON")
 }
 
 fn unpack_missing(
@@ -229,7 +231,9 @@ fn docker_image(members: &Members, image: &DockerImage) -> Result<Found, ImageEr
             blob: None,
         })
         .collect();
-    Found::new(names, config, None, layers)
+    // The archive has no manifest of its own.
+    let manifest = ManifestSource::Written(Dialect::Docker);
+    Found::new(names, config, manifest, layers)
 }
 
 fn oci_image(members: &Members, descriptor: &Descriptor) -> Result<Found, ImageError> {
@@ -303,7 +307,7 @@ fn found_by_manifest(
             blob: Some(layer.digest.clone()),
         })
         .collect();
-    Found::new(names, config, Some(text), layers)
+    Found::new(names, config, ManifestSource::Bytes(text), layers)
 }
 
 fn document(members: &Members, name: &str) -> Result<Vec<u8>, ImageError> {

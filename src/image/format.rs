@@ -10,9 +10,39 @@ use sha2::{Digest as _, Sha256};
 
 use crate::names::Digest;
 
-pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
-pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
-pub(super) const LAYER_TYPE: &str = "application/vnd.oci.image.layer.v1.tar";
+/// Whose words a manifest uses that we write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dialect {
+    /// The OCI image specification's.
+    Oci,
+    /// Docker's schema 2, which podman gives to images from a docker-archive: so both show
+    /// the same digest.
+    Docker,
+}
+
+impl Dialect {
+    fn manifest_type(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.manifest.v1+json",
+            Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
+        }
+    }
+
+    fn config_type(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.config.v1+json",
+            Self::Docker => "application/vnd.docker.container.image.v1+json",
+        }
+    }
+
+    fn layer_type(self) -> &'static str {
+        match self {
+            Self::Oci => "application/vnd.oci.image.layer.v1.tar",
+            // As podman has it, although the layer is not compressed.
+            Self::Docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        }
+    }
+}
 
 /// Returns the digest of some bytes.
 pub(super) fn digest_of(bytes: &[u8]) -> Digest {
@@ -49,7 +79,7 @@ pub(super) struct Descriptor {
 }
 
 impl Descriptor {
-    pub(super) fn new(media_type: &str, digest: Digest, size: u64) -> Self {
+    fn new(media_type: &str, digest: Digest, size: u64) -> Self {
         Self {
             media_type: media_type.to_owned(),
             size,
@@ -93,6 +123,28 @@ pub(super) struct Manifest {
     pub(super) layers: Vec<Descriptor>,
 }
 
+impl Manifest {
+    /// Returns the manifest of a configuration and of layers that are plain tars.
+    pub(super) fn new(dialect: Dialect, config: &[u8], layers: &[(Digest, u64)]) -> Self {
+        let layer = |(digest, size): &(Digest, u64)| {
+            Descriptor::new(dialect.layer_type(), digest.clone(), *size)
+        };
+        let digest = digest_of(config);
+        Self {
+            schema_version: 2,
+            media_type: Some(dialect.manifest_type().to_owned()),
+            config: Descriptor::new(dialect.config_type(), digest, config.len() as u64),
+            layers: layers.iter().map(layer).collect(),
+        }
+    }
+
+    /// Returns the media type, which OCI manifests often leave out.
+    pub(super) fn media_type(self) -> String {
+        self.media_type
+            .unwrap_or_else(|| Dialect::Oci.manifest_type().to_owned())
+    }
+}
+
 /// One image of a docker-archive's `manifest.json`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
@@ -109,6 +161,8 @@ pub(super) struct DockerImage {
 pub(super) struct ConfigFile {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) created: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) author: Option<String>,
     pub(super) architecture: String,
     pub(super) os: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]

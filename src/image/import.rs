@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::ImageError;
-use super::archive::{Input, normalise, store_image};
-use super::format::{ConfigFile, ContainerConfig, RootFs, architecture};
+use super::archive::{Input, ManifestSource, normalise, store_image};
+use super::format::{ConfigFile, ContainerConfig, Dialect, RootFs, architecture};
 use super::record::ImageRecord;
 use super::store::{ContentLease, ContentStore, Workspace};
 use super::unpack::{LayerSource, unpack_all};
@@ -94,6 +94,7 @@ pub(super) fn image_of_layer(
     let created = description.created.to_string();
     let file = ConfigFile {
         created: Some(created.clone()),
+        author: None,
         architecture: architecture().to_owned(),
         os: "linux".to_owned(),
         config: Some(description.config),
@@ -104,7 +105,8 @@ pub(super) fn image_of_layer(
         history: vec![history(&created, &layer.diff_id, description.comment)],
     };
     let config = serde_json::to_vec(&file).expect("a configuration of strings is JSON");
-    let image = store_image(store, workspace, description.names, &config, None)?;
+    let manifest = ManifestSource::Written(Dialect::Oci);
+    let image = store_image(store, workspace, description.names, &config, manifest)?;
     Ok(Imported {
         image,
         notes: layer.notes.clone(),

@@ -22,4 +22,4 @@ pub mod unpack;
 pub mod user;
 
 pub use error::ImageError;
-pub use record::{ImageConfig, ImageRecord};
+pub use record::{ImageConfig, ImageDetails, ImageRecord};

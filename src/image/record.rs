@@ -24,12 +24,32 @@ pub struct ImageRecord {
     pub config: ImageConfig,
     /// When it was made.
     pub created: Timestamp,
-    /// The bytes of its layers as tar, of its manifest and of its configuration.
+    /// The bytes of its layers as tar and of its documents, as podman counts them.
     pub size: u64,
     /// The machine it is for, in Go's words: `amd64`.
     pub architecture: String,
     /// The system it is for.
     pub os: String,
+}
+
+/// What only `image inspect` and `image history` ask for; it is read from the image's documents.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageDetails {
+    /// The media type of the manifest.
+    pub manifest_type: String,
+    /// Who made it.
+    pub author: String,
+    /// The steps that made it as the configuration has them, the oldest first.
+    pub history: Vec<serde_json::Value>,
+}
+
+impl ImageDetails {
+    /// Returns the comment of the last step.
+    #[must_use]
+    pub fn comment(&self) -> &str {
+        let last = self.history.last();
+        last.and_then(|step| step["comment"].as_str()).unwrap_or("")
+    }
 }
 
 /// What an image says about its containers.

@@ -22,8 +22,8 @@ use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 
 use super::ImageError;
-use super::format::{ConfigFile, digest_of};
-use super::record::ImageRecord;
+use super::format::{ConfigFile, Manifest, digest_of};
+use super::record::{ImageDetails, ImageRecord};
 use super::unpack::Limits;
 use crate::names::Digest;
 
@@ -186,15 +186,22 @@ impl ContentStore {
         Ok(bytes)
     }
 
-    /// Returns the history of an image, the oldest step first, as its configuration has it.
+    /// Reads what an image's documents say beyond its record.
     ///
     /// # Errors
-    /// The configuration is not here, or damaged.
-    pub fn history(&self, image: &ImageRecord) -> Result<Vec<serde_json::Value>, ImageError> {
+    /// A document is not here, or damaged.
+    pub fn details(&self, image: &ImageRecord) -> Result<ImageDetails, ImageError> {
         let bytes = self.read_blob(&image.id.digest())?;
         let file: ConfigFile =
             serde_json::from_slice(&bytes).map_err(ImageError::document("the configuration"))?;
-        Ok(file.history)
+        let bytes = self.read_blob(&image.digest)?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(ImageError::document("the manifest"))?;
+        Ok(ImageDetails {
+            manifest_type: manifest.media_type(),
+            author: file.author.unwrap_or_default(),
+            history: file.history,
+        })
     }
 
     pub(super) fn put_blob(

@@ -40,6 +40,15 @@ impl Bench {
         }
     }
 
+    /// Returns a bench with the store of another one's directory.
+    pub(crate) fn at(self, directory: &Path) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_podwright"));
+        Self {
+            store: ContentStore::open(&directory.join("root"), program).unwrap(),
+            ..self
+        }
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
@@ -63,6 +72,13 @@ impl Bench {
     pub(crate) fn import(&self, layer: &[u8]) -> Result<(ImageRecord, Vec<String>), ImageError> {
         let path = self.path("import.tar");
         fs::write(&path, layer).unwrap();
+        self.import_path(&path)
+    }
+
+    pub(crate) fn import_path(
+        &self,
+        path: &Path,
+    ) -> Result<(ImageRecord, Vec<String>), ImageError> {
         let lease = self.store.lease()?;
         let options = ImportOptions {
             name: None,
@@ -70,7 +86,7 @@ impl Bench {
             message: "",
             created: self.now(),
         };
-        let imported = import(&self.store, &lease, Input::Path(&path), &options)?;
+        let imported = import(&self.store, &lease, Input::Path(path), &options)?;
         Ok((imported.image, imported.notes))
     }
 

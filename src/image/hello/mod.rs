@@ -50,6 +50,9 @@ pub fn is_meant(reference: &ImageRef) -> bool {
 
 /// Returns the image of `program`, made now if there is none of this version of it.
 ///
+/// `program` is the installed file, not a sealed copy, which would be a new version each time.
+/// The caller moves [`NAME`] to the image if another one had it.
+///
 /// # Errors
 /// The program cannot be read, or the image not be written.
 pub fn ensure(

@@ -1,6 +1,6 @@
 //! The server: HTTP/1.1, one request a connection, for any client that connects.
 //!
-//! A client gets 8 KiB for its request and 10 s for each direction, and there are at most 64 at
+//! A client gets 8 KiB for its request and 5 s for each direction, and there are at most 512 at
 //! once; the others wait in the kernel's queue.
 
 use std::io::{self, Write as _};
@@ -18,8 +18,8 @@ use tokio::time::timeout;
 use super::page::{Page, html};
 
 const REQUEST_LIMIT: usize = 8 << 10;
-const CLIENTS: usize = 64;
-const PATIENCE: Duration = Duration::from_secs(10);
+const CLIENTS: usize = 512;
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs the server on `PORT`, 8080 by default, until SIGTERM or SIGINT.
 #[must_use]

@@ -17,7 +17,7 @@ use super::wire::{Limits, Reply, Request, UnpackError, Unpacked};
 use crate::names::Digest;
 
 /// The memory the stage may have: decoders, names and directories, even hostile ones.
-const MEMORY: u64 = 2 << 30;
+const MEMORY: u64 = 1 << 30;
 
 /// Runs the stage: descriptors 0, 1 and 2 are the layer, its directory and the parent's socket.
 #[must_use]
