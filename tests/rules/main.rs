@@ -1,6 +1,7 @@
 //! The API server's validation, by one-fault manifests: each row is a fragment that is laid into
 //! a right manifest, and the errors that the server has for it.
 
+mod across;
 mod config;
 mod container;
 mod network;

@@ -40,8 +40,10 @@ pub fn check(object: &Object, found: &mut Findings) {
 }
 
 /// Holds all that was read against the rules and adds what they find, each with its place.
+///
+/// Then the objects are seen together, which brings warnings only.
 pub fn check_all(reading: &mut Reading) {
-    let mut located = Vec::new();
+    let mut located = super::across::check(reading);
     for read in &reading.objects {
         let Some(object) = &read.object else {
             continue;

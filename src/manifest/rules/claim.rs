@@ -16,6 +16,13 @@ const ACCESS_MODES: [&str; 4] = [
     "ReadWriteOnce",
     "ReadWriteOncePod",
 ];
+/// What the command line tools print for them.
+const SHORT_MODES: [(&str, &str); 4] = [
+    ("ROX", "ReadOnlyMany"),
+    ("RWX", "ReadWriteMany"),
+    ("RWO", "ReadWriteOnce"),
+    ("RWOP", "ReadWriteOncePod"),
+];
 /// How a volume shows up in a container.
 pub(super) const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
 const ONLY_CLAIMS: &str = "must be 'PersistentVolumeClaim' when referencing the default apiGroup";
@@ -77,6 +84,10 @@ pub(super) fn spec(spec: &PersistentVolumeClaimSpec, at: &At<'_>, found: &mut Fi
 pub(super) fn access_modes(modes: &[String], at: &At<'_>, found: &mut Findings) {
     for (index, mode) in modes.iter().enumerate() {
         found.one_of(&at.index(index), mode, &ACCESS_MODES);
+        let short = SHORT_MODES.iter().find(|(short, _)| short == mode);
+        if let Some((_, long)) = short {
+            found.help(format!("write `{long}`"));
+        }
     }
     let is_alone = |mode: &&String| mode.as_str() == "ReadWriteOncePod";
     let is_known = |mode: &&String| ACCESS_MODES.contains(&mode.as_str());

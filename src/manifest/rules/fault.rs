@@ -77,6 +77,9 @@ pub(super) trait Faults {
     fn too_long(&mut self, at: &At<'_>, bytes: usize);
     fn too_many(&mut self, at: &At<'_>, actual: usize, most: usize);
 
+    /// Says what to do about the last finding.
+    fn help(&mut self, help: String);
+
     /// Records one invalid value for each of `messages`.
     fn invalid_each(&mut self, at: &At<'_>, value: &str, messages: Vec<Message>) {
         for message in messages {
@@ -145,6 +148,16 @@ impl Faults for Findings {
     fn unsupported(&mut self, at: &At<'_>, value: &str, supported: &[&str]) {
         let message = unsupported_message(value, supported);
         self.error(FindingType::NotSupported, at, message);
+        let same = |known: &&&str| known.eq_ignore_ascii_case(value);
+        if let Some(known) = supported.iter().find(same) {
+            self.help(format!("write `{known}`: case matters"));
+        }
+    }
+
+    fn help(&mut self, help: String) {
+        if let Some(last) = self.0.last_mut() {
+            last.help = Some(help);
+        }
     }
 
     fn not_found(&mut self, at: &At<'_>, value: &str) {

@@ -152,7 +152,12 @@ fn ends(spec: &JobSpec, template: &Template, at: &At<'_>, found: &mut Findings) 
     let at = at.field("spec");
     let at = at.field("restartPolicy");
     match text_or(&template.spec.restart_policy, "Always") {
-        "Always" => found.required(&at, r#"valid values: "OnFailure", "Never""#),
+        "Always" => {
+            found.required(&at, r#"valid values: "OnFailure", "Never""#);
+            found.help(
+                "say what a failed pod does: `restartPolicy: Never` or `OnFailure`".to_owned(),
+            );
+        }
         "Never" => {}
         "OnFailure" => {
             if spec.pod_failure_policy.is_some() {

@@ -12,6 +12,7 @@
 //! resize policies, and the limits that a request breaks. `os` goes on to `os.name`, a template's
 //! labels and annotations stand under its `metadata`, a claim's size under `resources.requests`.
 
+mod across;
 mod address;
 mod annotations;
 mod block;
@@ -42,6 +43,7 @@ mod ports;
 mod probe;
 mod projected;
 mod quantity;
+mod references;
 mod resources;
 mod scheduling;
 mod scope;

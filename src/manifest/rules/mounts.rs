@@ -37,6 +37,17 @@ fn names_volume(name: &str, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings
     found.not_empty(at, name);
     if !scope.volumes.contains_key(name) {
         found.not_found(at, name);
+        let is_faulty = items(&scope.spec.volumes)
+            .iter()
+            .any(|one| one.name == name);
+        if is_faulty && !name.is_empty() {
+            found.help(format!("the volume `{name}` has an error of its own"));
+        } else if !scope.volumes.is_empty() {
+            let known: Vec<&str> = scope.volumes.keys().copied().collect();
+            found.help(format!("the volumes here are `{}`", known.join("`, `")));
+        } else {
+            found.help("add it to the volumes of the pod".to_owned());
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use std::fmt;
 
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
+use super::fault::Faults as _;
 use crate::manifest::source::{At, FindingType, Findings};
 
 const ONE: i128 = 1_000_000_000;
@@ -148,6 +149,7 @@ pub(super) fn read(quantity: &Quantity, at: &At<'_>, found: &mut Findings) -> Op
         Ok(amount) => Some(amount),
         Err(message) => {
             found.error(FindingType::Decode, at, message);
+            found.help("the suffixes are n u m k M G T P E and Ki Mi Gi Ti Pi Ei".to_owned());
             None
         }
     }

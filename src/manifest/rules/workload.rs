@@ -146,11 +146,9 @@ pub(super) fn own_pods(
 /// Says that a selector does not find the pods of `template`.
 pub(super) fn labels_differ(template: &Template, at: &At<'_>, found: &mut Findings) {
     let at = at.field("metadata");
-    found.invalid(
-        &at.field("labels"),
-        Shown::json(&template.meta.labels),
-        NO_MATCH,
-    );
+    let labels = Shown::json(&template.meta.labels);
+    found.invalid(&at.field("labels"), labels, NO_MATCH);
+    found.help("give the template the labels that the selector asks for".to_owned());
 }
 
 /// Checks that the pods of a workload which replaces them run for ever.
