@@ -1,36 +1,38 @@
-//! A container's log: the CRI format, one file a container, rotated.
+//! A container's log: what it wrote, in the CRI's format, in files of bounded size.
 //!
-//! Each line is `TIME STREAM TAG TEXT`: the time as RFC 3339 with nanoseconds, `stdout` or `stderr`, and `F` for a
-//! full line or `P` for a part of one that was longer than the buffer (KEP-2371's kubelet format).
+//! ```text
+//! 2016-10-06T00:17:09.669794202Z stdout F a whole line, or the end of one
+//! 2016-10-06T00:17:09.669794202Z stderr P a part of a line; the next record of the stream goes on
+//! ```
+//!
+//! The current file is `0.log`; a full one becomes `0.log.1`, and the older ones move on. What was read
+//! from a container is written at once, also without an end of line: nothing is held back that a
+//! `kill -9` of the supervisor could lose.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
-/// The size at which a file is put aside.
-const ROTATE_AT: u64 = 10 << 20;
-
-/// How many files there are at most, the current one included.
-const FILES: usize = 5;
-
-/// A line longer than this is written in parts, as containerd does.
-const LONGEST_PART: usize = 16 << 10;
+use crate::model::quantity::Bytes;
 
 /// The name of the current file; older ones have `.1`, `.2` … behind it.
 pub const CURRENT: &str = "0.log";
 
-/// One of a container's two streams.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The longest content of one record, as the kubelet's runtimes have it.
+const LONGEST: usize = 16 * 1024;
+
+/// The stream a container wrote to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stream {
     Stdout,
     Stderr,
 }
 
 impl Stream {
-    fn word(self) -> &'static str {
+    const fn word(self) -> &'static str {
         match self {
             Self::Stdout => "stdout",
             Self::Stderr => "stderr",
@@ -38,116 +40,217 @@ impl Stream {
     }
 }
 
-/// Writes the log of one container.
+/// One record of a log file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LogRecord<'a> {
+    /// When it was written, as text: RFC 3339 in UTC with nine decimals, so that it sorts as it stands.
+    pub time: &'a str,
+    pub stream: Stream,
+    /// Whether the line goes on in the next record of the stream.
+    pub partial: bool,
+    /// Without the end of line.
+    pub content: &'a [u8],
+}
+
+impl<'a> LogRecord<'a> {
+    /// Parses one line of a log file, without its end of line; none if it is torn.
+    #[must_use]
+    pub fn parse(line: &'a [u8]) -> Option<Self> {
+        let mut fields = line.splitn(4, |byte| *byte == b' ');
+        let time = std::str::from_utf8(fields.next()?).ok()?;
+        let stream = match fields.next()? {
+            b"stdout" => Stream::Stdout,
+            b"stderr" => Stream::Stderr,
+            _ => return None,
+        };
+        let partial = match fields.next()? {
+            b"F" => false,
+            b"P" => true,
+            _ => return None,
+        };
+        let content = fields.next()?;
+        Some(Self {
+            time,
+            stream,
+            partial,
+            content,
+        })
+    }
+}
+
+/// When a log file is full, and how many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rotation {
+    pub size: Bytes,
+    /// The current file is one of them.
+    pub files: u32,
+}
+
+impl Default for Rotation {
+    /// The kubelet's `containerLogMaxSize` and `containerLogMaxFiles`.
+    fn default() -> Self {
+        Self {
+            size: Bytes(10 * 1024 * 1024),
+            files: 5,
+        }
+    }
+}
+
+/// Returns the current log file in a container's log directory.
+#[must_use]
+pub fn current_file(directory: &Path) -> PathBuf {
+    directory.join(CURRENT)
+}
+
+/// Returns the file that was current `age` rotations ago.
+#[must_use]
+pub fn rotated_file(directory: &Path, age: u32) -> PathBuf {
+    match age {
+        0 => current_file(directory),
+        _ => directory.join(format!("{CURRENT}.{age}")),
+    }
+}
+
+/// Writes the log of one container; there is one writer at a time, the holder of the pod's lease.
 #[derive(Debug)]
 pub struct LogWriter {
     directory: PathBuf,
     file: File,
     size: u64,
-    /// What was read of a line that has not ended, one a stream.
-    pending: [Vec<u8>; 2],
+    rotation: Rotation,
+    /// The last write failed in its middle: the file ends in part of a record.
+    torn: bool,
+    /// Whose last record was a part of a line, by stream.
+    unfinished: [bool; 2],
+    records: Vec<u8>,
 }
 
 impl LogWriter {
-    /// Opens the log below `directory` to write on behind what is there.
+    /// Opens the current file in `directory`, which it makes, and goes on at its end.
     ///
     /// # Errors
     /// The directory or the file cannot be made.
     pub fn open(directory: &Path) -> io::Result<Self> {
         crate::sys::mount::ensure_dir(directory, 0o700)?;
-        let file = open_append(&directory.join(CURRENT))?;
-        Ok(Self {
-            size: file.metadata()?.len(),
+        let file = append_to(&current_file(directory))?;
+        let mut writer = Self {
             directory: directory.to_owned(),
+            size: file.metadata()?.len(),
             file,
-            pending: [Vec::new(), Vec::new()],
-        })
+            rotation: Rotation::default(),
+            torn: false,
+            unfinished: [false; 2],
+            records: Vec::new(),
+        };
+        writer.torn = writer.ends_torn()?;
+        Ok(writer)
     }
 
-    /// Writes what a stream gave; a line that has not ended waits for its rest.
+    /// Returns the writer with another rotation.
+    #[must_use]
+    pub fn rotating(self, rotation: Rotation) -> Self {
+        Self { rotation, ..self }
+    }
+
+    /// Writes what a container wrote, with the moment it was read.
     ///
     /// # Errors
-    /// The disk is full; the lines are lost, later ones are tried again.
+    /// The file cannot be written; what was given may be lost, what follows will be whole again.
     pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) -> io::Result<()> {
-        let mut pending = std::mem::take(&mut self.pending[stream as usize]);
-        let mut text = Vec::with_capacity(bytes.len() + 64);
-        for piece in bytes.split_inclusive(|byte| *byte == b'\n') {
-            match piece.strip_suffix(b"\n") {
-                Some(end) => {
-                    pending.extend_from_slice(end);
-                    append_line(&mut text, stream, &mut pending, "F", now);
-                }
-                None => pending.extend_from_slice(piece),
-            }
+        if bytes.is_empty() {
+            return Ok(());
         }
-        self.pending[stream as usize] = pending;
-        self.append(&text)
+        self.records.clear();
+        let head = format!("{now:.9} {} ", stream.word());
+        for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+            self.add_line(&head, line);
+        }
+        self.unfinished[stream as usize] = !bytes.ends_with(b"\n");
+        self.append()
     }
 
-    /// Writes what is left of a line after its stream has ended.
+    /// Ends the line that a stream left without an end when it closed, lest the next run goes on in it.
     ///
     /// # Errors
-    /// The disk is full.
+    /// The file cannot be written.
     pub fn finish(&mut self, stream: Stream, now: Timestamp) -> io::Result<()> {
-        let mut pending = std::mem::take(&mut self.pending[stream as usize]);
-        if pending.is_empty() {
+        if !std::mem::take(&mut self.unfinished[stream as usize]) {
             return Ok(());
         }
-        let mut text = Vec::new();
-        append_line(&mut text, stream, &mut pending, "P", now);
-        self.append(&text)
+        self.records.clear();
+        self.add_line(&format!("{now:.9} {} ", stream.word()), b"\n");
+        self.append()
     }
 
-    fn append(&mut self, text: &[u8]) -> io::Result<()> {
-        if text.is_empty() {
-            return Ok(());
-        }
-        if self.size >= ROTATE_AT {
+    fn append(&mut self) -> io::Result<()> {
+        let size = self.records.len() as u64;
+        if self.size > 0 && self.size + size > self.rotation.size.0 {
             self.rotate()?;
         }
-        self.file.write_all(text)?;
-        self.size += text.len() as u64;
-        Ok(())
+        if std::mem::take(&mut self.torn) && self.size > 0 {
+            self.file.write_all(b"\n")?;
+        }
+        let result = self.file.write_all(&self.records);
+        self.torn = result.is_err();
+        self.size += size;
+        result
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
-        let name = |number: usize| match number {
-            0 => self.directory.join(CURRENT),
-            _ => self.directory.join(format!("{CURRENT}.{number}")),
+    /// Adds a line, or the part of one that was read, as records.
+    fn add_line(&mut self, head: &str, line: &[u8]) {
+        let (line, ends) = match line.strip_suffix(b"\n") {
+            Some(line) => (line, true),
+            None => (line, false),
         };
-        for number in (0..FILES - 1).rev() {
-            match fs::rename(name(number), name(number + 1)) {
+        let mut rest = line;
+        loop {
+            let (part, after) = rest.split_at(rest.len().min(LONGEST));
+            let whole = after.is_empty() && ends;
+            self.records.extend_from_slice(head.as_bytes());
+            self.records
+                .extend_from_slice(if whole { b"F " } else { b"P " });
+            self.records.extend_from_slice(part);
+            self.records.push(b'\n');
+            if after.is_empty() {
+                break;
+            }
+            rest = after;
+        }
+    }
+
+    /// Makes the current file the youngest of the old ones, and forgets the oldest.
+    fn rotate(&mut self) -> io::Result<()> {
+        for age in (1..self.rotation.files).rev() {
+            let (young, old) = (
+                rotated_file(&self.directory, age - 1),
+                rotated_file(&self.directory, age),
+            );
+            match std::fs::rename(young, old) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 _ => {}
             }
         }
-        self.file = open_append(&name(0))?;
+        if self.rotation.files <= 1 {
+            std::fs::remove_file(current_file(&self.directory))?;
+        }
+        self.file = append_to(&current_file(&self.directory))?;
         self.size = 0;
         Ok(())
     }
-}
 
-/// Appends one line, in parts if it is long, and empties it.
-fn append_line(text: &mut Vec<u8>, stream: Stream, line: &mut Vec<u8>, tag: &str, now: Timestamp) {
-    let mut rest = line.as_slice();
-    loop {
-        let (part, tag) = if rest.len() > LONGEST_PART {
-            (&rest[..LONGEST_PART], "P")
-        } else {
-            (rest, tag)
-        };
-        rest = &rest[part.len()..];
-        text.extend_from_slice(format!("{now:.9} {} {tag} ", stream.word()).as_bytes());
-        text.extend_from_slice(part);
-        text.push(b'\n');
-        if rest.is_empty() {
-            break;
+    fn ends_torn(&self) -> io::Result<bool> {
+        if self.size == 0 {
+            return Ok(false);
         }
+        let mut file = File::open(current_file(&self.directory))?;
+        file.seek(SeekFrom::End(-1))?;
+        let mut last = [0];
+        file.read_exact(&mut last)?;
+        Ok(last != *b"\n")
     }
-    line.clear();
 }
 
-fn open_append(path: &Path) -> io::Result<File> {
+fn append_to(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .create(true)
         .append(true)
@@ -159,54 +262,111 @@ fn open_append(path: &Path) -> io::Result<File> {
 mod tests {
     use super::*;
 
-    fn log(directory: &Path) -> String {
-        fs::read_to_string(directory.join(CURRENT)).unwrap()
+    const NOW: &str = "2024-05-01T12:00:00.5Z";
+    const TIME: &str = "2024-05-01T12:00:00.500000000Z";
+
+    fn now() -> Timestamp {
+        NOW.parse().unwrap()
+    }
+
+    fn text(directory: &Path, age: u32) -> String {
+        std::fs::read_to_string(rotated_file(directory, age)).unwrap()
     }
 
     #[test]
-    fn lines_are_written_whole_however_they_arrive() {
+    fn whole_and_partial_lines_are_told_apart() {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = LogWriter::open(directory.path()).unwrap();
-        let now = Timestamp::UNIX_EPOCH;
-        writer.write(Stream::Stdout, b"one\ntw", now).unwrap();
-        writer.write(Stream::Stderr, b"err\n", now).unwrap();
-        writer.write(Stream::Stdout, b"o\nrest", now).unwrap();
-        writer.finish(Stream::Stdout, now).unwrap();
-        let time = "1970-01-01T00:00:00.000000000Z";
+        let mut log = LogWriter::open(directory.path()).unwrap();
+        log.write(Stream::Stdout, b"one\n\ntwo", now()).unwrap();
+        log.write(Stream::Stderr, b"err\n", now()).unwrap();
+        log.write(Stream::Stdout, b" and more\n", now()).unwrap();
+        log.write(Stream::Stderr, b"rest", now()).unwrap();
+        log.finish(Stream::Stderr, now()).unwrap();
+        log.finish(Stream::Stdout, now()).unwrap();
         assert_eq!(
-            log(directory.path()),
+            text(directory.path(), 0),
             format!(
-                "{time} stdout F one\n{time} stderr F err\n{time} stdout F two\n{time} stdout P rest\n"
+                "{TIME} stdout F one\n{TIME} stdout F \n{TIME} stdout P two\n{TIME} stderr F err\n{TIME} stdout F  and more\n{TIME} stderr P rest\n{TIME} stderr F \n"
             )
         );
     }
 
     #[test]
-    fn long_lines_are_parted() {
+    fn a_long_line_is_parted() {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = LogWriter::open(directory.path()).unwrap();
-        let mut line = vec![b'x'; LONGEST_PART * 2 + 1];
+        let mut log = LogWriter::open(directory.path()).unwrap();
+        let mut line = vec![b'x'; LONGEST * 2];
         line.push(b'\n');
-        writer
-            .write(Stream::Stdout, &line, Timestamp::UNIX_EPOCH)
-            .unwrap();
-        let tags: Vec<String> = log(directory.path())
+        log.write(Stream::Stdout, &line, now()).unwrap();
+        let text = text(directory.path(), 0);
+        let records: Vec<LogRecord<'_>> = text
             .lines()
-            .map(|line| line.split(' ').nth(2).unwrap().to_owned())
+            .map(|line| LogRecord::parse(line.as_bytes()).unwrap())
             .collect();
-        assert_eq!(tags, ["P", "P", "F"]);
+        let shape: Vec<(bool, usize)> = records
+            .iter()
+            .map(|record| (record.partial, record.content.len()))
+            .collect();
+        assert_eq!(shape, [(true, LONGEST), (false, LONGEST)]);
     }
 
     #[test]
-    fn files_are_rotated_and_the_oldest_go() {
+    fn full_files_move_on_and_the_oldest_goes() {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = LogWriter::open(directory.path()).unwrap();
-        for _ in 0..FILES + 2 {
-            writer
-                .write(Stream::Stdout, b"x\n", Timestamp::UNIX_EPOCH)
+        let rotation = Rotation {
+            size: Bytes(100),
+            files: 3,
+        };
+        let mut log = LogWriter::open(directory.path())
+            .unwrap()
+            .rotating(rotation);
+        for number in 0..8 {
+            log.write(Stream::Stdout, format!("{number}\n").as_bytes(), now())
                 .unwrap();
-            writer.rotate().unwrap();
         }
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), FILES);
+        let numbers = |age| -> Vec<char> {
+            text(directory.path(), age)
+                .lines()
+                .filter_map(|line| line.chars().last())
+                .collect()
+        };
+        assert_eq!(
+            (numbers(2), numbers(1), numbers(0)),
+            (vec!['2', '3'], vec!['4', '5'], vec!['6', '7'])
+        );
+        assert!(!rotated_file(directory.path(), 3).exists());
+    }
+
+    #[test]
+    fn a_torn_record_does_not_spoil_the_next() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(current_file(directory.path()), "2024-05-01T12:00:0").unwrap();
+        let mut log = LogWriter::open(directory.path()).unwrap();
+        log.write(Stream::Stdout, b"whole\n", now()).unwrap();
+        log.write(Stream::Stdout, b"too\n", now()).unwrap();
+        let text = text(directory.path(), 0);
+        let whole: Vec<&[u8]> = text
+            .lines()
+            .filter_map(|line| Some(LogRecord::parse(line.as_bytes())?.content))
+            .collect();
+        assert_eq!(whole, [b"whole".as_slice(), b"too"]);
+    }
+
+    #[test]
+    fn another_writer_goes_on_where_the_last_one_stopped() {
+        let directory = tempfile::tempdir().unwrap();
+        for line in ["a\n", "b\n"] {
+            let mut log = LogWriter::open(directory.path()).unwrap();
+            log.write(Stream::Stdout, line.as_bytes(), now()).unwrap();
+        }
+        assert_eq!(text(directory.path(), 0).lines().count(), 2);
+    }
+
+    #[test]
+    fn records_that_are_none_are_refused() {
+        for line in ["", "x", "t stdin F x", "t stdout X x", "t stdout F"] {
+            assert_eq!(LogRecord::parse(line.as_bytes()), None, "{line}");
+        }
+        assert!(LogRecord::parse(b"t stdout F ").is_some());
     }
 }
