@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs::OpenOptions;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::fd::AsFd as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -29,11 +30,15 @@ struct Process {
 
 impl Process {
     fn start(role: &str, dir: &Path) -> Self {
+        Self::start_with(Stdio::piped(), role, dir)
+    }
+
+    fn start_with(stdin: Stdio, role: &str, dir: &Path) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "child_process", "--nocapture"])
             .env(ROLE, role)
             .env(DIR, dir)
-            .stdin(Stdio::piped())
+            .stdin(stdin)
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -127,6 +132,13 @@ fn child_process() {
             let lease = Lease::try_take(&dir.join("lease")).unwrap();
             say(if lease.is_some() { "taken" } else { "refused" });
             wait_for_release();
+        }
+        "inherit-lease" => {
+            // The lease came as the standard input, the one descriptor that a plain spawn can pass.
+            let fd = std::io::stdin().as_fd().try_clone_to_owned().unwrap();
+            let _lease = Lease::from_inherited_fd(fd, &dir.join("lease")).unwrap();
+            say("inherited");
+            std::thread::sleep(Duration::from_secs(60));
         }
         other => panic!("no role `{other}`"),
     }
@@ -226,11 +238,15 @@ fn a_storm_of_kills_breaks_neither_exclusion_nor_progress() {
     let order = std::fs::read_to_string(dir.path().join("order")).unwrap();
     let lines: Vec<_> = order.lines().collect();
     assert!(lines.len() > 100, "{} lines", lines.len());
+    let mut died_inside = 0;
     for (before, line) in lines.iter().zip(&lines[1..]) {
         if let Some(pid) = line.strip_prefix("leave ") {
             assert_eq!(*before, format!("enter {pid}"), "somebody else was in");
+        } else if before.starts_with("enter ") {
+            died_inside += 1;
         }
     }
+    assert!(died_inside > 0, "no holder was hit");
 }
 
 #[test]
@@ -387,5 +403,19 @@ fn a_lease_travels_with_its_descriptor() {
     let stranger = std::fs::File::open("/dev/null").unwrap();
     assert!(Lease::from_inherited_fd(stranger.into(), &path).is_err());
     drop(lease);
+    assert!(!Lease::is_taken(&path).unwrap());
+}
+
+#[test]
+fn a_spawned_supervisor_has_the_lease_from_its_first_moment_to_its_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("lease");
+    let lease = Lease::try_take(&path).unwrap().unwrap();
+    let mut supervisor = Process::start_with(lease.into_fd().into(), "inherit-lease", dir.path());
+    // Before it has run a line of its own, and with no copy of the descriptor left here.
+    assert!(Lease::is_taken(&path).unwrap());
+    supervisor.hear("inherited");
+    assert!(Lease::try_take(&path).unwrap().is_none());
+    supervisor.kill();
     assert!(!Lease::is_taken(&path).unwrap());
 }

@@ -14,12 +14,12 @@ use super::{LockError, Reporter};
 use crate::sys::flock::{self, ByteRange, RangeLock};
 
 const GATE: ByteRange = ByteRange::byte(0);
-const TICKETS: u64 = 1 << 60;
-const HOUSE: u64 = 1 << 61;
+pub(super) const TICKETS: u64 = 1 << 60;
+pub(super) const HOUSE: u64 = 1 << 61;
 /// The exclusive holder of ticket t locks this many bytes and t more, so that its range covers every shared holder's byte.
-const EXCLUSIVE_LEN: u64 = 1 << 60;
+pub(super) const EXCLUSIVE_LEN: u64 = 1 << 60;
 /// Everything behind the gate; the sum with the start is the largest offset the kernel knows.
-const BEHIND_GATE: ByteRange = ByteRange {
+pub(super) const BEHIND_GATE: ByteRange = ByteRange {
     start: TICKETS,
     len: i64::MAX.unsigned_abs() - TICKETS,
 };
@@ -41,14 +41,6 @@ pub(super) enum Acquired {
     Held(Held),
     /// The file was removed by its holder while we waited.
     Gone,
-}
-
-/// Who stands where in one lock file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Occupants {
-    pub(super) holders: Vec<Option<Holder>>,
-    pub(super) exclusive: bool,
-    pub(super) queue: Vec<Option<Holder>>,
 }
 
 impl Held {
@@ -235,76 +227,13 @@ impl Walk<'_> {
     }
 }
 
-impl Occupants {
-    /// Asks the kernel who holds the lock and who waits for it; takes no lock and leaves no trace.
-    pub(super) fn of(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let mut occupants = Self::default();
-        let mut tickets: Vec<Ticket> = Vec::new();
-        for range in held_ranges(&file, BEHIND_GATE)? {
-            if range.start < HOUSE {
-                // The kernel joins neighbouring ranges of one description; a description has one ticket at a time.
-                tickets.push(range.start - TICKETS);
-                continue;
-            }
-            let exclusive = range.len >= EXCLUSIVE_LEN;
-            let ticket = if exclusive {
-                range.len - EXCLUSIVE_LEN
-            } else {
-                range.start - HOUSE
-            };
-            tickets.retain(|waiting| *waiting != ticket);
-            occupants.exclusive = exclusive;
-            occupants.holders.push(read_record(&file, ticket));
-        }
-        tickets.sort_unstable();
-        occupants.queue = tickets
-            .into_iter()
-            .map(|ticket| read_record(&file, ticket))
-            .collect();
-        Ok(occupants)
-    }
-}
-
-/// Returns every write-locked range within `range`, by asking for one and then on both sides of it.
-fn held_ranges(file: &File, range: ByteRange) -> io::Result<Vec<ByteRange>> {
-    let mut found = Vec::new();
-    let mut asks = vec![range];
-    while let Some(ask) = asks.pop() {
-        if ask.len == 0 {
-            continue;
-        }
-        let Some(held) = flock::find_conflict(file, ask, RangeLock::Read)? else {
-            continue;
-        };
-        let (ask_end, held_end) = (ask.start + ask.len, held.start + held.len);
-        asks.push(ByteRange {
-            start: held_end.min(ask_end),
-            len: ask_end.saturating_sub(held_end),
-        });
-        asks.push(ByteRange {
-            start: ask.start,
-            len: held.start.saturating_sub(ask.start),
-        });
-        found.push(held);
-    }
-    found.sort_unstable_by_key(|held| held.start);
-    Ok(found)
-}
-
 fn ticket_byte(ticket: Ticket) -> ByteRange {
     ByteRange::byte(TICKETS + ticket)
 }
 
-fn record_offset(ticket: Ticket) -> u64 {
+pub(super) fn record_offset(ticket: Ticket) -> u64 {
     let len = u64::try_from(RECORD_LEN).expect("a small constant");
     len * (1 + ticket % RECORDS)
-}
-
-fn read_record(file: &File, ticket: Ticket) -> Option<Holder> {
-    let mut bytes = [0; RECORD_LEN];
-    file.read_exact_at(&mut bytes, record_offset(ticket)).ok()?;
-    Holder::decode(&bytes, ticket)
 }
 
 /// Reads the counter; a file too short for one has not been used yet.
@@ -322,6 +251,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
     use std::thread;
 
+    use super::super::occupants::Occupants;
     use super::*;
 
     fn take(limit: Ticket, path: &Path, mode: Mode) -> Held {

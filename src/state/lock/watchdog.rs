@@ -1,12 +1,12 @@
 //! Tells after a while who is being waited for.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::file::Occupants;
-use super::{Blocked, Reporter};
+use super::occupants::Occupants;
+use super::{Blocked, LockName, Reporter};
 
 /// How long a wait stays without a word.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -28,7 +28,7 @@ impl Watchdog {
             .stack_size(128 * 1024)
             .spawn(move || {
                 if stopped.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
-                    report(path, &reporter);
+                    report(&path, &reporter);
                 }
             })
             .ok()?;
@@ -39,12 +39,12 @@ impl Watchdog {
     }
 }
 
-fn report(path: PathBuf, reporter: &Reporter) {
-    let Ok(occupants) = Occupants::of(&path) else {
+fn report(path: &Path, reporter: &Reporter) {
+    let (Some(lock), Ok(occupants)) = (LockName::of_file(path), Occupants::of(path)) else {
         return;
     };
     reporter(&Blocked {
-        lock: super::lock_name(&path),
+        lock,
         holders: occupants.holders.into_iter().flatten().collect(),
     });
 }
