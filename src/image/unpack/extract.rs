@@ -6,23 +6,23 @@
 //! redirect a path to any other.
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata};
 use std::io::{self, Read, Seek as _, SeekFrom, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::{
     DirBuilderExt as _, FileTypeExt as _, MetadataExt as _, OpenOptionsExt as _,
-    PermissionsExt as _,
 };
 use std::path::{Component, Path, PathBuf};
 
 use nix::fcntl::{AT_FDCWD, AtFlags};
-use nix::sys::stat::{Mode, SFlag, UtimensatFlags, mknod, utimensat};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::time::TimeSpec;
-use nix::unistd::{Gid, Uid, fchownat, linkat, mkfifo};
+use nix::unistd::{linkat, mkfifo};
 use rustix::fs::{XattrFlags, lsetxattr};
 use tar::EntryType;
 
-use super::wire::{Limits, UnpackError};
+use super::attributes::{Attributes, set_time};
+use super::wire::{Limits, UnpackError, read_error, shown, system};
 
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// How many notes are kept; a layer full of devices needs no list of them.
@@ -56,15 +56,6 @@ struct Writer<'a> {
     bytes: u64,
     done: Extracted,
     directories: Vec<(PathBuf, TimeSpec)>,
-}
-
-/// What an entry says about its file, besides the content.
-struct Attributes {
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    modified: TimeSpec,
-    extended: Vec<(String, Vec<u8>)>,
 }
 
 impl Writer<'_> {
@@ -247,38 +238,17 @@ impl Writer<'_> {
             .map_err(system("writing", path))
     }
 
-    /// Sets owner, then mode, then attributes, then time: each undoes some of those after it.
+    /// Sets what the entry says about the file; a directory's time comes last of all.
     fn apply(
         &mut self,
         path: &Path,
         attributes: &Attributes,
         kind: EntryType,
     ) -> Result<(), UnpackError> {
-        let owner = Some(Uid::from_raw(attributes.uid));
-        let group = Some(Gid::from_raw(attributes.gid));
-        fchownat(AT_FDCWD, path, owner, group, AtFlags::AT_SYMLINK_NOFOLLOW)
-            .map_err(|errno| system("giving away", path)(errno.into()))?;
-        if kind != EntryType::Symlink {
-            fs::set_permissions(path, Permissions::from_mode(attributes.mode))
-                .map_err(system("setting the mode of", path))?;
+        for name in attributes.apply(path, kind)? {
+            self.note(format!("attribute {name} of `{}` left out", path.display()));
         }
-        for (name, value) in &attributes.extended {
-            if !is_welcome(name) {
-                self.note(format!("attribute {name} of `{}` left out", path.display()));
-                continue;
-            }
-            match lsetxattr(path, name.as_str(), value, XattrFlags::empty()) {
-                Ok(()) => {}
-                Err(rustix::io::Errno::NOTSUP | rustix::io::Errno::PERM) => {
-                    self.note(format!("attribute {name} of `{}` left out", path.display()));
-                }
-                Err(errno) => return Err(system("setting an attribute of", path)(errno.into())),
-            }
-        }
-        if kind == EntryType::Directory {
-            return Ok(());
-        }
-        set_time(path, &attributes.modified).map_err(system("setting the time of", path))
+        Ok(())
     }
 
     /// Sets the times of the directories, which every entry in them changed.
@@ -301,59 +271,6 @@ impl Writer<'_> {
         if self.done.notes.len() < NOTES {
             self.done.notes.push(text.chars().take(300).collect());
         }
-    }
-}
-
-impl Attributes {
-    fn of<R: Read>(entry: &mut tar::Entry<'_, R>, path: &Path) -> Result<Self, UnpackError> {
-        let header = entry.header();
-        let id = |number: u64| {
-            u32::try_from(number).map_err(|_| UnpackError::Entry {
-                path: path.display().to_string(),
-                rule: format!("{number} is no user or group id"),
-            })
-        };
-        let uid = id(header.uid().map_err(read_error)?)?;
-        let gid = id(header.gid().map_err(read_error)?)?;
-        let mode = header.mode().map_err(read_error)? & 0o7777;
-        let seconds = i64::try_from(header.mtime().map_err(read_error)?).unwrap_or(0);
-        let mut attributes = Self {
-            mode,
-            uid,
-            gid,
-            modified: TimeSpec::new(seconds, 0),
-            extended: Vec::new(),
-        };
-        if let Some(extensions) = entry.pax_extensions().map_err(read_error)? {
-            for extension in extensions {
-                let extension = extension.map_err(read_error)?;
-                attributes.extend(extension.key_bytes(), extension.value_bytes(), path)?;
-            }
-        }
-        Ok(attributes)
-    }
-
-    fn extend(&mut self, key: &[u8], value: &[u8], path: &Path) -> Result<(), UnpackError> {
-        if key == b"mtime" {
-            self.modified = parse_time(value).unwrap_or(self.modified);
-        } else if key.starts_with(b"GNU.sparse.") {
-            return Err(UnpackError::Entry {
-                path: path.display().to_string(),
-                rule: "a sparse file in the form of POSIX tar is not supported".to_owned(),
-            });
-        } else if let Some(name) = key.strip_prefix(b"SCHILY.xattr.") {
-            let name = String::from_utf8_lossy(name).into_owned();
-            self.extended.push((name, value.to_owned()));
-        }
-        Ok(())
-    }
-}
-
-/// Which attributes a layer may set: capabilities, access lists, and users' own but overlay's.
-fn is_welcome(name: &str) -> bool {
-    match name {
-        "security.capability" | "system.posix_acl_access" | "system.posix_acl_default" => true,
-        _ => name.starts_with("user.") && !name.starts_with("user.overlay."),
     }
 }
 
@@ -395,11 +312,6 @@ fn set_opaque(directory: &Path) -> Result<(), UnpackError> {
         .map_err(|errno| system("emptying", directory)(errno.into()))
 }
 
-fn set_time(path: &Path, modified: &TimeSpec) -> io::Result<()> {
-    let flag = UtimensatFlags::NoFollowSymlink;
-    Ok(utimensat(AT_FDCWD, path, modified, modified, flag)?)
-}
-
 /// Copies and leaves holes where there are only zeros, so that a sparse bomb costs no disk.
 fn copy_sparse(source: &mut impl Read, file: &mut File) -> io::Result<()> {
     static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
@@ -417,51 +329,9 @@ fn copy_sparse(source: &mut impl Read, file: &mut File) -> io::Result<()> {
     }
 }
 
-/// Reads a PAX time: seconds with a fraction, maybe negative.
-fn parse_time(value: &[u8]) -> Option<TimeSpec> {
-    let text = std::str::from_utf8(value).ok()?;
-    let (seconds, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let whole: i64 = seconds.parse().ok()?;
-    let digits: String = fraction
-        .chars()
-        .chain("000000000".chars())
-        .take(9)
-        .collect();
-    let nanos: i64 = digits.parse().ok()?;
-    Some(if seconds.starts_with('-') && nanos > 0 {
-        TimeSpec::new(whole - 1, 1_000_000_000 - nanos)
-    } else {
-        TimeSpec::new(whole, nanos)
-    })
-}
-
 fn parent_of(path: &Path) -> &Path {
     match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    }
-}
-
-fn shown(raw: &[u8]) -> String {
-    String::from_utf8_lossy(raw).chars().take(200).collect()
-}
-
-fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnpackError {
-    let path = shown(path.as_os_str().as_bytes());
-    move |error| match error.raw_os_error() {
-        Some(errno) => UnpackError::System {
-            step: step.to_owned(),
-            path,
-            errno,
-        },
-        None => UnpackError::Read {
-            message: format!("{step} `{path}`: {error}"),
-        },
-    }
-}
-
-fn read_error(error: io::Error) -> UnpackError {
-    UnpackError::Read {
-        message: error.to_string(),
     }
 }

@@ -4,6 +4,7 @@
 //! wrote. It gets the layer as descriptor 0, the directory as 1, and a socket for one request and
 //! one reply as 2, so that nothing of it stands in a command line.
 
+mod attributes;
 mod extract;
 mod stage;
 mod wire;

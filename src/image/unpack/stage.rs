@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use sha2::{Digest as _, Sha256};
 
 use super::extract::extract;
-use super::wire::{Limits, Reply, Request, UnpackError, Unpacked};
+use super::wire::{Limits, Reply, Request, UnpackError, Unpacked, read_error};
 use crate::names::Digest;
 
 /// The memory the stage may have: decoders, names and directories, even hostile ones.
@@ -117,12 +117,6 @@ fn compression(blob: &mut BufReader<impl Read>) -> Result<Compression, UnpackErr
     } else {
         Compression::None
     })
-}
-
-fn read_error(error: io::Error) -> UnpackError {
-    UnpackError::Read {
-        message: error.to_string(),
-    }
 }
 
 /// Counts and hashes what is read through it, and stops at a limit.

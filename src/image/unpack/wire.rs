@@ -1,6 +1,8 @@
 //! What the stage is asked, and what it answers.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -120,4 +122,31 @@ pub enum UnpackError {
         /// How.
         status: String,
     },
+}
+
+/// Returns a path as messages show it.
+pub(super) fn shown(raw: &[u8]) -> String {
+    String::from_utf8_lossy(raw).chars().take(200).collect()
+}
+
+/// Returns a function that tells what was being done with which path.
+pub(super) fn system(step: &'static str, path: &Path) -> impl FnOnce(io::Error) -> UnpackError {
+    let path = shown(path.as_os_str().as_bytes());
+    move |error| match error.raw_os_error() {
+        Some(errno) => UnpackError::System {
+            step: step.to_owned(),
+            path,
+            errno,
+        },
+        None => UnpackError::Read {
+            message: format!("{step} `{path}`: {error}"),
+        },
+    }
+}
+
+/// Returns what is wrong with the bytes of the tar.
+pub(super) fn read_error(error: io::Error) -> UnpackError {
+    UnpackError::Read {
+        message: error.to_string(),
+    }
 }
