@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use podwright::manifest::{Findings, Object, ReadOptions, Reading, Report, Source, read, rules};
-use podwright::translate::{PlayOptions, SecretData, translate};
+use podwright::translate::{GenerateOptions, PlayOptions, SecretData, documents, translate};
 
 /// Holds an object against the API server's rules.
 fn check(object: &Object, findings: &mut Findings) {
@@ -29,8 +29,17 @@ fn add(reading: &mut Reading, index: usize, findings: Findings) {
     reading.add(&document, findings);
 }
 
-/// Returns the spec as JSON, and the findings.
-fn outcome(text: &str) -> (String, String) {
+/// What becomes of a manifest.
+#[derive(Default)]
+struct Outcome {
+    /// The specs as JSON.
+    spec: String,
+    findings: String,
+    /// The pods and volumes as YAML.
+    generated: String,
+}
+
+fn outcome(text: &str) -> Outcome {
     let mut reading = read(&[Source::new("in.yaml", text)], &ReadOptions::default());
     for index in 0..reading.objects.len() {
         let mut findings = Findings::default();
@@ -39,7 +48,8 @@ fn outcome(text: &str) -> (String, String) {
         }
         add(&mut reading, index, findings);
     }
-    let mut spec = String::new();
+    let mut outcome = Outcome::default();
+    let spec = &mut outcome.spec;
     if !reading.has_errors() {
         let options = PlayOptions::new(PathBuf::from("/work"));
         let objects: Vec<Object> = reading
@@ -64,9 +74,15 @@ fn outcome(text: &str) -> (String, String) {
         application
             .secrets
             .iter()
-            .for_each(|secret| secret_line(secret, &mut spec));
+            .for_each(|secret| secret_line(secret, spec));
+        if !(application.pods.is_empty() && application.volumes.is_empty()) {
+            let options = GenerateOptions::default();
+            outcome.generated =
+                documents(&application.pods, &application.volumes, &options).unwrap();
+        }
     }
-    (spec, Report(&reading.findings).to_string())
+    outcome.findings = Report(&reading.findings).to_string();
+    outcome
 }
 
 fn secret_line(secret: &SecretData, text: &mut String) {
@@ -101,9 +117,14 @@ fn manifests_become_what_their_directories_say() {
     let mut wrong = Vec::new();
     for case in cases {
         let text = std::fs::read_to_string(case.join("in.yaml")).unwrap();
-        let (spec, findings) = outcome(&text);
+        let Outcome {
+            spec,
+            findings,
+            generated,
+        } = outcome(&text);
         hold(&case.join("spec.json"), &spec, &mut wrong);
         hold(&case.join("findings.txt"), &findings, &mut wrong);
+        hold(&case.join("generated.yaml"), &generated, &mut wrong);
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

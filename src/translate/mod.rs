@@ -11,6 +11,7 @@ mod application;
 mod config;
 mod container;
 mod env;
+mod generate;
 mod infra;
 mod network;
 mod notes;
@@ -25,4 +26,5 @@ mod workload;
 
 pub use application::{Application, Translated, Translation, translate};
 pub use config::{ConfigMapData, SecretData, SecretValue};
+pub use generate::{Controller, GenerateError, GenerateOptions, Generated, documents, generate};
 pub use options::{NetworkChoice, OptionError, PlayOptions, parse_network, parse_publish};
