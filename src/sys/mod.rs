@@ -4,6 +4,7 @@
 
 pub mod cgroup;
 pub mod clock;
+pub mod conntrack;
 pub mod firewall;
 pub mod flock;
 pub mod memfd;

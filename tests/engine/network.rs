@@ -10,7 +10,7 @@ use podwright::model::network::{Protocol, PublishedPort};
 use podwright::sys::firewall::FirewallError;
 use podwright::sys::socket::PortError;
 
-use crate::support::network::{HOST, HostAndOutside, Netns, OUTSIDE, link};
+use crate::support::network::{HOST, HostAndOutside, Netns, OUTSIDE, ask, link};
 
 fn tcp(host_port: u16) -> PublishedPort {
     PublishedPort {
@@ -257,6 +257,22 @@ fn what_a_killed_run_has_left_is_replaced() {
     new.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "new");
     let answer = world.host.ask_tcp(Ipv4Addr::LOCALHOST, 8080);
     assert!(answer.expect("answer").starts_with("new "));
+}
+
+#[test]
+fn a_udp_client_that_keeps_its_socket_finds_the_next_pod() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let client = world.outside.connect_udp(HOST, 5353);
+    assert!(ask(&client).is_err(), "nobody is there yet");
+    let old = Pod::set_up(&world, 0, &[udp(5353)]);
+    old.netns.serve_udp(Ipv4Addr::UNSPECIFIED, 80, "old");
+    assert!(ask(&client).expect("the first pod").starts_with("old "));
+    old.tear_down(&world, OtherPods::Remain);
+    let new = Pod::set_up(&world, 1, &[udp(5353)]);
+    new.netns.serve_udp(Ipv4Addr::UNSPECIFIED, 80, "new");
+    assert!(ask(&client).expect("the second pod").starts_with("new "));
 }
 
 #[test]

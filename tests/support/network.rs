@@ -91,14 +91,16 @@ impl Netns {
 
     /// Asks a UDP server from inside.
     pub(crate) fn ask_udp(&self, address: Ipv4Addr, port: u16) -> std::io::Result<String> {
+        ask(&self.connect_udp(address, port))
+    }
+
+    /// Makes a socket inside that sends to a UDP server.
+    pub(crate) fn connect_udp(&self, address: Ipv4Addr, port: u16) -> UdpSocket {
         self.run(|| {
-            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0))?;
-            socket.set_read_timeout(Some(PATIENCE))?;
-            socket.connect((address, port))?;
-            socket.send(b"?")?;
-            let mut buffer = [0; 64];
-            let length = socket.recv(&mut buffer)?;
-            Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("socket");
+            socket.set_read_timeout(Some(PATIENCE)).expect("timeout");
+            socket.connect((address, port)).expect("address");
+            socket
         })
     }
 
@@ -178,4 +180,12 @@ impl HostAndOutside {
 /// Parses the name of a link.
 pub(crate) fn link(name: &str) -> LinkName {
     LinkName::parse(name).expect(name)
+}
+
+/// Asks a UDP server.
+pub(crate) fn ask(socket: &UdpSocket) -> std::io::Result<String> {
+    socket.send(b"?")?;
+    let mut buffer = [0; 64];
+    let length = socket.recv(&mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
 }

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use super::NetworkError;
 use crate::model::network::{Protocol, PublishedPort};
+use crate::sys::conntrack::{UdpPort, forget_udp_flows};
 use crate::sys::firewall::{Firewall, PortForward, check_available};
 use crate::sys::socket::{Transport, hold_port};
 use crate::sys::subnet::Ipv4Subnet;
@@ -82,4 +83,18 @@ pub(super) fn transport(protocol: Protocol) -> Transport {
         Protocol::Udp => Transport::Udp,
         Protocol::Sctp => Transport::Sctp,
     }
+}
+
+/// Forgets the UDP flows to these ports, so that no client is led to where they led before.
+pub(super) fn forget_flows(forwards: &[PortForward]) {
+    let ports: Vec<UdpPort> = forwards
+        .iter()
+        .filter(|forward| forward.transport == Transport::Udp)
+        .map(|forward| UdpPort {
+            ip: forward.host_ip,
+            port: forward.host_port,
+        })
+        .collect();
+    // A kernel that does not show its flows forgets them when they have been quiet for two minutes.
+    let _ = forget_udp_flows(&ports);
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bridge::{join_bridge, remove_bridge};
-use super::ports::publish;
+use super::ports::{forget_flows, publish};
 use super::{NetworkError, NetworkWarning, PodNetwork};
 use crate::sys::firewall::{Firewall, FirewallError, ForwardPolicy, PortForward};
 use crate::sys::namespace::{Namespace, NamespaceKind, in_namespaces};
@@ -65,6 +65,7 @@ fn set_up_steps(
     };
     publish(firewall, pod.subnet, forwards)?;
     made.forwards = true;
+    forget_flows(forwards);
     if !made.bridge {
         return Ok(Vec::new());
     }
@@ -136,9 +137,11 @@ pub fn tear_down(pod: &PodNetwork, others: OtherPods) -> Result<(), Vec<NetworkE
         }
     };
     if let Some(firewall) = firewall.as_ref().filter(|_| !pod.ports.is_empty()) {
-        let withdrawn = pod
-            .forwards()
-            .and_then(|forwards| Ok(firewall.withdraw(&forwards)?));
+        let withdrawn = pod.forwards().and_then(|forwards| {
+            firewall.withdraw(&forwards)?;
+            forget_flows(&forwards);
+            Ok(())
+        });
         errors.extend(withdrawn.err());
     }
     let deleted = Netlink::open().and_then(|mut netlink| netlink.delete_link(&pod.link));
