@@ -276,6 +276,24 @@ fn a_udp_client_that_keeps_its_socket_finds_the_next_pod() {
 }
 
 #[test]
+fn a_table_that_somebody_removed_is_made_again_by_the_next_pod() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let _first = Pod::set_up(&world, 0, &[]);
+    for (number, ports) in [(1, vec![tcp(8001)]), (2, vec![])] {
+        world.host.run(|| {
+            let status = std::process::Command::new("nft")
+                .args(["flush", "ruleset"])
+                .status();
+            assert!(status.expect("nft").success());
+        });
+        let _pod = Pod::set_up(&world, number, &ports);
+        assert!(world.host.ruleset().contains("masquerade"));
+    }
+}
+
+#[test]
 fn a_pod_does_not_reach_what_listens_on_the_hosts_loopback() {
     let Some(world) = HostAndOutside::new() else {
         return;

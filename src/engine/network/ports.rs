@@ -44,6 +44,25 @@ pub fn hold_ports(ports: &[PublishedPort]) -> Result<PortHold, NetworkError> {
     Ok(PortHold { sockets })
 }
 
+/// Publishes the forwards in a table that other pods use already.
+pub(super) fn publish_more(
+    firewall: &Firewall,
+    subnet: Ipv4Subnet,
+    forwards: &[PortForward],
+) -> Result<(), NetworkError> {
+    // To empty and fill the chains waits for the kernel's RCU grace periods.
+    let stands = if forwards.is_empty() {
+        firewall.exists()?
+    } else {
+        firewall.add(forwards).is_ok()
+    };
+    if stands {
+        Ok(())
+    } else {
+        publish(firewall, subnet, forwards)
+    }
+}
+
 /// Publishes the forwards. A port of ours that leads elsewhere is what a killed run has left,
 /// because a pod claims its ports in the store before.
 pub(super) fn publish(

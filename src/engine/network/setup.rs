@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::bridge::{join_bridge, remove_bridge};
-use super::ports::{forget_flows, publish};
+use super::ports::{forget_flows, publish, publish_more};
 use super::{NetworkError, NetworkWarning, PodNetwork};
 use crate::sys::firewall::{Firewall, FirewallError, ForwardPolicy, PortForward};
 use crate::sys::namespace::{Namespace, NamespaceKind, in_namespaces};
@@ -63,7 +63,11 @@ fn set_up_steps(
     let Some(firewall) = firewall else {
         return Ok(vec![NetworkWarning::NoMasquerade]);
     };
-    publish(firewall, pod.subnet, forwards)?;
+    if made.bridge {
+        publish(firewall, pod.subnet, forwards)?;
+    } else {
+        publish_more(firewall, pod.subnet, forwards)?;
+    }
     made.forwards = true;
     forget_flows(forwards);
     if !made.bridge {

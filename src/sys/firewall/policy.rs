@@ -1,0 +1,67 @@
+//! What the host's own packet filter does with packets that it forwards.
+
+use serde_json::Value;
+
+use super::listing::objects;
+use super::program::{find_program, message_of, run_program};
+use super::{Firewall, FirewallError};
+
+/// What the host's own packet filter does with packets that it forwards.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ForwardPolicy {
+    /// Nothing drops by default.
+    Accept,
+    /// A chain drops what it has no rule for, which may be what a bridge sends and receives.
+    Drop {
+        /// The chain, as `nft list chain` or `iptables -S` names it.
+        chain: String,
+    },
+}
+
+impl Firewall {
+    /// Tells whether another table or the older iptables drops forwarded packets by default.
+    ///
+    /// # Errors
+    /// `nft` cannot be run, or prints something else than expected.
+    pub fn forward_policy(&self) -> Result<ForwardPolicy, FirewallError> {
+        let output = self.run(&["-j", "list", "chains"], "")?;
+        if !output.status.success() {
+            return Err(self.refused(message_of(&output)));
+        }
+        let listing = self.parse(&output)?;
+        let dropping = objects(&listing, "chain").find(|chain| {
+            let is = |key: &str, value: &str| chain.get(key).and_then(Value::as_str) == Some(value);
+            is("hook", "forward")
+                && is("policy", "drop")
+                && (is("family", "ip") || is("family", "inet"))
+                && !is("table", self.table.as_str())
+        });
+        if let Some(chain) = dropping {
+            let word = |key: &str| chain.get(key).and_then(Value::as_str).unwrap_or_default();
+            return Ok(ForwardPolicy::Drop {
+                chain: format!("{} {} {}", word("family"), word("table"), word("name")),
+            });
+        }
+        legacy_forward_policy()
+    }
+}
+
+/// Asks the older iptables, whose rules `nft` does not show, where the kernel has its table.
+fn legacy_forward_policy() -> Result<ForwardPolicy, FirewallError> {
+    let tables = std::fs::read_to_string("/proc/thread-self/net/ip_tables_names");
+    let in_use = tables.is_ok_and(|names| names.lines().any(|name| name == "filter"));
+    let program = find_program("iptables-legacy").or_else(|| find_program("iptables"));
+    let Some(program) = program.filter(|_| in_use) else {
+        return Ok(ForwardPolicy::Accept);
+    };
+    let output = run_program(&program, &["-w", "-S", "FORWARD"], "")?;
+    let rules = String::from_utf8_lossy(&output.stdout);
+    Ok(
+        match rules.lines().find(|rule| *rule == "-P FORWARD DROP") {
+            Some(rule) => ForwardPolicy::Drop {
+                chain: format!("iptables {rule}"),
+            },
+            None => ForwardPolicy::Accept,
+        },
+    )
+}

@@ -1,0 +1,40 @@
+//! The table's text.
+
+use super::Firewall;
+use crate::sys::subnet::Ipv4Subnet;
+
+impl Firewall {
+    /// Returns the table without its elements.
+    ///
+    /// `add` changes nothing that is there, except that a rule would be added once more: the
+    /// chains are emptied first. All of it is one transaction, so no packet sees an empty chain.
+    pub(super) fn rules(&self, subnet: Ipv4Subnet) -> String {
+        let (table, bridge) = (&self.table, &self.bridge);
+        format!(
+            r#"add table inet {table}
+add map inet {table} published {{ type inet_proto . inet_service : ipv4_addr . inet_service; }}
+add map inet {table} published_on {{ type ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service; }}
+add chain inet {table} guard {{ type filter hook prerouting priority -300; policy accept; }}
+add chain inet {table} publish
+add chain inet {table} prerouting {{ type nat hook prerouting priority -100; policy accept; }}
+add chain inet {table} output {{ type nat hook output priority -100; policy accept; }}
+add chain inet {table} postrouting {{ type nat hook postrouting priority 100; policy accept; }}
+flush chain inet {table} guard
+flush chain inet {table} publish
+flush chain inet {table} prerouting
+flush chain inet {table} output
+flush chain inet {table} postrouting
+add rule inet {table} guard iifname "{bridge}" ip daddr 127.0.0.0/8 drop
+add rule inet {table} guard iifname "{bridge}" ip saddr 127.0.0.0/8 drop
+add rule inet {table} publish dnat ip to ip daddr . meta l4proto . th dport map @published_on
+add rule inet {table} publish dnat ip to meta l4proto . th dport map @published
+add rule inet {table} prerouting iifname != "lo" ip daddr 127.0.0.0/8 return
+add rule inet {table} prerouting fib daddr type local jump publish
+add rule inet {table} output fib daddr type local jump publish
+add rule inet {table} postrouting oifname "{bridge}" ip saddr 127.0.0.0/8 masquerade
+add rule inet {table} postrouting oifname "{bridge}" ip saddr {subnet} ct status dnat masquerade
+add rule inet {table} postrouting oifname != "{bridge}" ip saddr {subnet} ip daddr != 224.0.0.0/4 masquerade
+"#
+        )
+    }
+}
