@@ -47,6 +47,10 @@ fn a_service_has_ports_and_a_type() {
                 r#"{"ports":[{"port":80,"nodePort":30000}]}"#,
                 &["Forbidden spec.ports[0].nodePort"],
             ),
+            (
+                r#"{"type":"NodePort","ports":[{"port":80,"nodePort":70000}]}"#,
+                &["Invalid spec.ports[0].nodePort"],
+            ),
             (r#"{"type":"Foo"}"#, &["NotSupported spec.type"]),
             (
                 r#"{"type":"ExternalName"}"#,

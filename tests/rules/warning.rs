@@ -123,6 +123,10 @@ fn a_stateful_set_warns_of_claims_that_cannot_be_made() {
                 &["spec.volumeClaimTemplates[0].spec.accessModes[0]"],
             ),
             (
+                r#"{"updateStrategy":{"rollingUpdate":{"maxUnavailable":0}}}"#,
+                &["spec.updateStrategy.rollingUpdate.maxUnavailable"],
+            ),
+            (
                 r#"{"revisionHistoryLimit":-1}"#,
                 &["spec.revisionHistoryLimit"],
             ),

@@ -159,6 +159,7 @@ fn a_stateful_set_mounts_its_claims() {
                 r#"{"template":{"spec":{"volumes":[{"name":"data"}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{}}]}"#,
                 &[],
             ),
+            (r#"{"serviceName":"a.b"}"#, &["Invalid spec.serviceName"]),
             (
                 r#"{"podManagementPolicy":"Foo"}"#,
                 &["Invalid spec.podManagementPolicy"],

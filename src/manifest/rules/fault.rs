@@ -7,7 +7,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use crate::manifest::source::{At, FindingType, Findings};
+use crate::manifest::source::{At, Finding, FindingType, Findings, Severity};
 
 /// What is wrong with a value, in the server's words.
 pub(super) type Message = Cow<'static, str>;
@@ -76,6 +76,9 @@ pub(super) trait Faults {
     fn not_found(&mut self, at: &At<'_>, value: &str);
     fn too_long(&mut self, at: &At<'_>, bytes: usize);
     fn too_many(&mut self, at: &At<'_>, actual: usize, most: usize);
+
+    /// Adds what another server, or the same one later, would find, as warnings.
+    fn soften(&mut self, later: Findings, who: &str);
 
     /// Says what to do about the last finding.
     fn help(&mut self, help: String);
@@ -152,6 +155,15 @@ impl Faults for Findings {
         if let Some(known) = supported.iter().find(same) {
             self.help(format!("write `{known}`: case matters"));
         }
+    }
+
+    fn soften(&mut self, later: Findings, who: &str) {
+        self.0.extend(later.0.into_iter().map(|finding| Finding {
+            severity: Severity::Warning,
+            kind: FindingType::Warning,
+            message: format!("{who}: {}", finding.message),
+            ..finding
+        }));
     }
 
     fn help(&mut self, help: String) {

@@ -9,7 +9,7 @@
 //! Paths are the server's, except that they go on to the item or key where the server stops at the
 //! list or map: labels, annotations, node selectors, finalizers, owner references, access modes,
 //! `envFrom`, mounts, `httpHeaders`, items of the downward API, namespaces of affinity terms,
-//! resize policies, and the limits that a request breaks. `os` goes on to `os.name`, a template's
+//! resize policies, overhead, and the limits that a request breaks. `os` goes on to `os.name`, a template's
 //! labels and annotations stand under its `metadata`, a claim's size under `resources.requests`.
 
 mod across;

@@ -172,6 +172,8 @@ fn taken_ports(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Fin
             if view.kind == "ClusterIP" {
                 found.forbidden(&node_at, "may not be used when `type` is 'ClusterIP'");
             }
+            // a cluster narrows this further, by a range of its own
+            ports::number(node_port, &node_at, found);
             if !of_nodes.insert((protocol, node_port)) {
                 found.duplicate(&node_at, node_port);
             }

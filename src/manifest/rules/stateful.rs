@@ -11,7 +11,7 @@ use super::fault::{Faults as _, Shown, is_on, items, text, text_or};
 use super::template::Template;
 use super::workload::{at_most_all, count, count_or_percent, own_pods, restart_always, shown};
 use super::{claim, metadata, names, selector, warnings};
-use crate::manifest::source::{At, FindingType, Findings, Severity};
+use crate::manifest::source::{At, Findings};
 
 const RETENTIONS: [&str; 2] = ["Retain", "Delete"];
 const STRATEGIES: [&str; 2] = ["RollingUpdate", "OnDelete"];
@@ -42,6 +42,11 @@ pub fn stateful_set(set: &StatefulSet, found: &mut Findings) {
     found.not_negative(&spec_at.field("minReadySeconds"), spec.min_ready_seconds);
     let start = spec.ordinals.as_ref().and_then(|ordinals| ordinals.start);
     found.not_negative(&spec_at.field("ordinals").field("start"), start);
+    let service = text(&spec.service_name);
+    if !service.is_empty() {
+        let at = spec_at.field("serviceName");
+        found.invalid_each(&at, service, names::dns_label(service));
+    }
     let template = Template::from(&spec.template);
     own_pods(&spec.selector, "statefulset", &template, &spec_at, found);
     if !selector::is_usable(&spec.selector) {
@@ -70,12 +75,7 @@ fn claim_templates(claims: &[PersistentVolumeClaim], at: &At<'_>, found: &mut Fi
         let spec = template.spec.clone().unwrap_or_default();
         let mut later = Findings::default();
         claim::spec(&spec, &at, &mut later);
-        for mut finding in later.0 {
-            finding.severity = Severity::Warning;
-            finding.kind = FindingType::Warning;
-            finding.message = format!("the claim will be refused: {}", finding.message);
-            found.0.push(finding);
-        }
+        found.soften(later, "the claim will be refused");
         claim::warn(&spec, &at, found);
     }
 }
@@ -96,11 +96,14 @@ fn replacement(strategy: &StatefulSetUpdateStrategy, at: &At<'_>, found: &mut Fi
             found.not_negative(&rolling_at.field("partition"), rolling.partition);
             if let Some(most) = &rolling.max_unavailable {
                 let at = rolling_at.field("maxUnavailable");
-                count_or_percent(most, &at, found);
+                // Kubernetes 1.34 drops the field unread (gate MaxUnavailableStatefulSet)
+                let mut later = Findings::default();
+                count_or_percent(most, &at, &mut later);
                 if count(most) == 0 {
-                    found.invalid(&at, shown(most), "cannot be 0");
+                    later.invalid(&at, shown(most), "cannot be 0");
                 }
-                at_most_all(most, &at, found);
+                at_most_all(most, &at, &mut later);
+                found.soften(later, "newer servers refuse it");
             }
         }
         _ => found.invalid(
