@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod facts;
+pub mod launch;
 pub mod network;
 pub mod objects;
 pub mod paths;

@@ -97,6 +97,16 @@ impl Cgroups {
         }
     }
 
+    /// Returns where the hierarchies that have controllers are mounted.
+    pub fn controller_mounts(&self) -> impl Iterator<Item = &Path> {
+        let (one, many) = match &self.layout {
+            Layout::V1(hierarchies) => (None, hierarchies.as_slice()),
+            Layout::V2(mount) => (Some(mount.as_path()), [].as_slice()),
+        };
+        let many = many.iter().filter(|h| !h.controllers.is_empty());
+        one.into_iter().chain(many.map(|h| h.mount.as_path()))
+    }
+
     /// Names a cgroup, which need not exist.
     ///
     /// # Errors
