@@ -130,7 +130,7 @@ fn faults_that_the_api_server_does_not_see_are_errors_at_their_place() {
 #[test]
 fn what_is_not_honoured_yet_is_a_warning_and_not_silence() {
     let yaml = "{metadata: {name: web, annotations: {io.podman.annotations.userns: auto}}, \
-                spec: {dnsPolicy: None, runtimeClassName: x, nodeSelector: {a: b}, tolerations: [{}], \
+                spec: {activeDeadlineSeconds: 5, runtimeClassName: x, nodeSelector: {a: b}, tolerations: [{}], \
                 containers: [{name: a, image: nginx, tty: true}]}}";
     let (pod, findings) = translate(yaml, &options());
     assert!(pod.is_some());
@@ -138,9 +138,9 @@ fn what_is_not_honoured_yet_is_a_warning_and_not_silence() {
         findings,
         [
             "warning spec.runtimeClassName: `runtimeClassName` is not honoured yet",
-            "warning spec.dnsPolicy: `dnsPolicy` is not honoured yet",
             "warning spec.containers[0].tty: `tty` is not honoured yet",
             "warning metadata.annotations[io.podman.annotations.userns]: `io.podman.annotations.userns` is not honoured yet",
+            "warning spec.activeDeadlineSeconds: `activeDeadlineSeconds` is not honoured yet",
         ]
     );
 }

@@ -9,6 +9,7 @@ use crate::manifest::source::{At, FieldPath, FindingType, Findings, Step};
 pub(super) enum Feature {
     ActiveDeadline,
     BlockDevice,
+    DiskSizeLimit,
     Dns,
     FsGroup,
     HostDevice,
@@ -26,7 +27,6 @@ pub(super) enum Feature {
     ServiceAccountToken,
     SharedProcesses,
     Sidecar,
-    SizeLimit,
     SubPath,
     Subdomain,
     SupplementalGroups,
@@ -40,30 +40,30 @@ impl Feature {
     /// Tells whether engine and supervisor act on the setting.
     fn is_honoured(self) -> bool {
         match self {
-            Self::Sidecar => true,
-            Self::ActiveDeadline
-            | Self::BlockDevice
-            | Self::Dns
+            Self::Dns
             | Self::FsGroup
-            | Self::HostDevice
             | Self::HostNamespaces
-            | Self::ImageVolume
             | Self::MountPropagation
+            | Self::NoNewPrivileges
             | Self::PidsLimit
             | Self::ProcMount
             | Self::Projection
-            | Self::PullSecrets
             | Self::ResourceRef
             | Self::RunAsNonRoot
-            | Self::NoNewPrivileges
             | Self::Seccomp
-            | Self::ServiceAccountToken
-            | Self::SharedProcesses
-            | Self::SizeLimit
+            | Self::Sidecar
             | Self::SubPath
             | Self::Subdomain
             | Self::SupplementalGroups
-            | Self::Sysctls
+            | Self::Sysctls => true,
+            Self::ActiveDeadline
+            | Self::BlockDevice
+            | Self::DiskSizeLimit
+            | Self::HostDevice
+            | Self::ImageVolume
+            | Self::PullSecrets
+            | Self::ServiceAccountToken
+            | Self::SharedProcesses
             | Self::Terminal
             | Self::TerminationMessage
             | Self::UserNamespace => false,

@@ -176,8 +176,8 @@ fn empty_dir_of(
     let size_limit = size_limit
         .as_ref()
         .and_then(|size| resources::quantity(size, &size_at, Quantity::bytes, notes));
-    if size_limit.is_some() {
-        notes.uses(&size_at, Feature::SizeLimit);
+    if size_limit.is_some() && medium == Medium::Disk {
+        notes.uses(&size_at, Feature::DiskSizeLimit);
     }
     VolumeSpec::EmptyDir { medium, size_limit }
 }
@@ -251,11 +251,7 @@ fn mount(item: &v1::VolumeMount, at: &At<'_>, notes: &mut Notes<'_>) -> Option<M
         .collect();
     let asks_read_only = options.iter().any(|option| option == "ro");
     options.retain(|option| option != "ro" && option != "rw");
-    // Labels of SELinux mean nothing to a host that does not enforce them.
-    for option in options
-        .iter()
-        .filter(|option| *option != "z" && *option != "Z")
-    {
+    for option in options.iter().filter(|option| !is_honoured(option)) {
         let message = format!("the option `{option}` of a mount is not honoured yet");
         notes.warning(&at.field("mountPath"), message);
     }
@@ -281,6 +277,14 @@ fn mount(item: &v1::VolumeMount, at: &At<'_>, notes: &mut Notes<'_>) -> Option<M
         propagation,
         options,
     })
+}
+
+/// Labels of SELinux (`z`, `Z`) mean nothing to a host that does not enforce them.
+fn is_honoured(option: &str) -> bool {
+    [
+        "z", "Z", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "rbind", "bind",
+    ]
+    .contains(&option)
 }
 
 fn part(
