@@ -1,6 +1,6 @@
 //! What only shows when objects are read together.
 
-use podwright::manifest::rules::check_all;
+use podwright::manifest::rules::{check_all, check_whole, forgive_podman};
 use podwright::manifest::source::Severity;
 use podwright::manifest::{ReadOptions, Source, read};
 
@@ -110,4 +110,77 @@ fn objects_and_host_ports_that_stand_twice_are_told() {
             "18: Pod \"a\" stands at all.yaml:3 already",
         ]
     );
+}
+
+#[test]
+fn what_a_whole_set_lacks_is_told_when_asked() {
+    let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: p}
+spec:
+  containers:
+  - name: c
+    image: i
+    envFrom:
+    - configMapRef: {name: m}
+    - configMapRef: {name: other, optional: true}
+  volumes:
+  - name: v
+    persistentVolumeClaim: {claimName: d}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: s}
+spec:
+  selector: {a: b}
+  ports: [{port: 80}]
+";
+    let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
+    check_all(&mut reading);
+    assert_eq!(
+        reading
+            .findings
+            .iter()
+            .map(|one| &one.finding.message)
+            .collect::<Vec<_>>(),
+        [""; 0]
+    );
+    check_whole(&mut reading);
+    let paths = reading
+        .findings
+        .iter()
+        .map(|one| one.finding.path.to_string());
+    assert_eq!(
+        paths.collect::<Vec<_>>(),
+        [
+            "spec.containers[0].envFrom[0].configMapRef.name",
+            "spec.volumes[0].persistentVolumeClaim.claimName",
+            "spec.selector",
+        ]
+    );
+}
+
+#[test]
+fn podmans_own_ways_can_be_forgiven() {
+    let text = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: my_pod}
+spec:
+  hostname: My_host
+  containers:
+  - name: c
+    image: i
+    resources: {limits: {podman.io/device=/dev/kmsg: 1}}
+";
+    let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
+    check_all(&mut reading);
+    assert!(reading.findings.len() > 2);
+    forgive_podman(&mut reading);
+    let paths = reading
+        .findings
+        .iter()
+        .map(|one| one.finding.path.to_string());
+    assert_eq!(paths.collect::<Vec<_>>(), ["spec.hostname"]);
 }

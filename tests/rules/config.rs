@@ -91,6 +91,10 @@ fn a_namespace_is_a_label() {
         &[
             (r#"{"metadata":{"name":"a.b"}}"#, &["Invalid metadata.name"]),
             (r#"{"spec":{"finalizers":["kubernetes"]}}"#, &[]),
+            (
+                r#"{"metadata":{"namespace":"a"}}"#,
+                &["Forbidden metadata.namespace"],
+            ),
         ],
     );
     rows(

@@ -16,10 +16,13 @@ fn names_labels_and_annotations_have_their_forms() {
         "/metadata",
         &[
             (r#"{"name":null}"#, &["Required metadata.name"]),
-            (r#"{"name":null,"generateName":"web-"}"#, &[]),
+            (
+                r#"{"name":null,"generateName":"web-"}"#,
+                &["Required metadata.name"],
+            ),
             (
                 r#"{"name":null,"generateName":"W_"}"#,
-                &["Invalid metadata.generateName"],
+                &["Invalid metadata.generateName", "Required metadata.name"],
             ),
             (r#"{"name":"Web"}"#, &["Invalid metadata.name"]),
             (r#"{"name":"a.b-c.d"}"#, &[]),

@@ -74,7 +74,7 @@ fn twice<'r>(read: &'r Read, seen: &mut BTreeMap<Name, &'r Read>, found: &mut Fi
 }
 
 /// Visits the pod specs of an object, each with its metadata and its path.
-fn every_spec<'o>(
+pub(super) fn every_spec<'o>(
     object: &'o Object,
     visit: &mut dyn FnMut(Option<&'o ObjectMeta>, &'o PodSpec, &At<'_>),
 ) {

@@ -15,6 +15,7 @@ pub fn namespace(namespace: &Namespace, found: &mut Findings) {
         &at.field("metadata"),
         found,
     );
+    metadata::of_cluster(&namespace.metadata, &at.field("metadata"), found);
     let finalizers = namespace.spec.as_ref().map(|spec| items(&spec.finalizers));
     let at = at.field("spec");
     let at = at.field("finalizers");

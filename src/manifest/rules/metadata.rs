@@ -20,7 +20,7 @@ const FINALIZERS: [&str; 3] = ["foregroundDeletion", "kubernetes", "orphan"];
 /// Checks the metadata of an object whose names follow `rule`.
 ///
 /// The namespace may be absent: the server takes it from the request.
-/// A generated name is the server's to make, so `generateName` is name enough.
+/// A prefix is not name enough: the server would make up another name each time.
 pub(super) fn object_meta(meta: &ObjectMeta, rule: NameRule, at: &At<'_>, found: &mut Findings) {
     let (name, prefix) = (text(&meta.name), text(&meta.generate_name));
     if !prefix.is_empty() {
@@ -29,8 +29,11 @@ pub(super) fn object_meta(meta: &ObjectMeta, rule: NameRule, at: &At<'_>, found:
     }
     if !name.is_empty() {
         found.invalid_each(&at.field("name"), name, rule(name));
-    } else if prefix.is_empty() {
+    } else {
         found.required(&at.field("name"), "name or generateName is required");
+        if !prefix.is_empty() {
+            found.help("give it a name of its own: only `kubectl create` makes one up".to_owned());
+        }
     }
     let namespace = text(&meta.namespace);
     if !namespace.is_empty() {
@@ -55,6 +58,13 @@ pub(super) fn object_meta(meta: &ObjectMeta, rule: NameRule, at: &At<'_>, found:
         &at.field("managedFields"),
         found,
     );
+}
+
+/// Checks that an object which belongs to the whole cluster names no namespace.
+pub(super) fn of_cluster(meta: &ObjectMeta, at: &At<'_>, found: &mut Findings) {
+    if !text(&meta.namespace).is_empty() {
+        found.forbidden(&at.field("namespace"), "not allowed on this type");
+    }
 }
 
 /// Checks what little metadata a template may hold: labels and annotations.

@@ -16,6 +16,7 @@ pub fn persistent_volume(volume: &PersistentVolume, found: &mut Findings) {
     let at = At::ROOT;
     let (meta_at, at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&volume.metadata, names::dns_subdomain, &meta_at, found);
+    metadata::of_cluster(&volume.metadata, &meta_at, found);
     let spec = volume.spec.clone().unwrap_or_default();
     let modes = items(&spec.access_modes);
     if modes.is_empty() {
