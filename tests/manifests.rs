@@ -5,29 +5,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use podwright::manifest::{Findings, Object, ReadOptions, Reading, Report, Source, read, rules};
-use podwright::translate::{GenerateOptions, PlayOptions, SecretData, documents, translate};
-
-/// Holds an object against the API server's rules.
-fn check(object: &Object, findings: &mut Findings) {
-    match object {
-        Object::Pod(pod) => rules::pod(pod, findings),
-        Object::ConfigMap(map) => rules::config_map(map, findings),
-        Object::Secret(secret) => rules::secret(secret, findings),
-        Object::PersistentVolumeClaim(claim) => rules::persistent_volume_claim(claim, findings),
-        Object::Deployment(deployment) => rules::deployment(deployment, findings),
-        Object::DaemonSet(set) => rules::daemon_set(set, findings),
-        Object::Job(job) => rules::job(job, findings),
-        Object::Service(service) => rules::service(service, findings),
-        _ => {}
-    }
-}
-
-/// Adds findings of one of the objects.
-fn add(reading: &mut Reading, index: usize, findings: Findings) {
-    let document = reading.objects[index].document.clone();
-    reading.add(&document, findings);
-}
+use podwright::manifest::{ReadOptions, Report, Source, read, rules};
+use podwright::translate::{
+    GenerateOptions, PlayOptions, SecretData, documents, translate_reading,
+};
 
 /// What becomes of a manifest.
 #[derive(Default)]
@@ -41,27 +22,12 @@ struct Outcome {
 
 fn outcome(text: &str) -> Outcome {
     let mut reading = read(&[Source::new("in.yaml", text)], &ReadOptions::default());
-    for index in 0..reading.objects.len() {
-        let mut findings = Findings::default();
-        if let Some(object) = &reading.objects[index].object {
-            check(object, &mut findings);
-        }
-        add(&mut reading, index, findings);
-    }
+    rules::check_all(&mut reading);
+    let options = PlayOptions::new(PathBuf::from("/work"));
+    let (application, _) = translate_reading(&mut reading, &options);
     let mut outcome = Outcome::default();
-    let spec = &mut outcome.spec;
     if !reading.has_errors() {
-        let options = PlayOptions::new(PathBuf::from("/work"));
-        let objects: Vec<Object> = reading
-            .objects
-            .iter()
-            .filter_map(|read| read.object.clone())
-            .collect();
-        let translated = translate(&objects, &options);
-        for (index, findings) in translated.findings.into_iter().enumerate() {
-            add(&mut reading, index, findings);
-        }
-        let application = translated.application;
+        let spec = &mut outcome.spec;
         for pod in &application.pods {
             writeln!(spec, "{}", serde_json::to_string_pretty(pod).unwrap()).unwrap();
         }

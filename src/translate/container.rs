@@ -88,12 +88,9 @@ pub(super) fn container(
         notes,
     );
     let pull_at = at.field("imagePullPolicy");
-    let image = image?;
+    let pull = pull_policy(image_pull_policy.as_ref(), image.as_ref(), &pull_at, notes);
     Some(ContainerSpec {
-        name: parsed_name?,
         role: kind.role(always),
-        pull: pull_policy(image_pull_policy.as_ref(), &image, &pull_at, notes),
-        image,
         command: command.clone().filter(|words| !words.is_empty()),
         args: args.clone().filter(|words| !words.is_empty()),
         working_dir: filled(working_dir.as_ref()).map(PathBuf::from),
@@ -125,6 +122,9 @@ pub(super) fn container(
             at,
             notes,
         ),
+        name: parsed_name?,
+        image: image?,
+        pull,
     })
 }
 
@@ -143,37 +143,34 @@ fn image_of(
 }
 
 /// Reads a pull policy: Kubernetes' words and podman's, in any case.
-///
-/// Without a word the tag decides: `latest` moves, so it is fetched each time, but not from
-/// `localhost/`, the registry of images that were made here.
 pub(super) fn pull_policy(
     word: Option<&String>,
-    image: &ImageRef,
+    image: Option<&ImageRef>,
     at: &At<'_>,
     notes: &mut Notes<'_>,
 ) -> PullPolicy {
-    let lower = word.map(|word| word.to_ascii_lowercase());
-    let words = [
-        ("always", PullPolicy::Always),
-        ("ifnotpresent", PullPolicy::IfNotPresent),
-        ("never", PullPolicy::Never),
-        ("missing", PullPolicy::IfNotPresent),
-        ("newer", PullPolicy::Newer),
-    ];
-    if let Some(lower) = filled(lower.as_ref()) {
-        if let Some((_, policy)) = words.iter().find(|(known, _)| known == lower) {
-            return *policy;
+    let default = image.map_or(PullPolicy::IfNotPresent, default_pull);
+    let Some(word) = filled(word) else {
+        return default;
+    };
+    match word.to_ascii_lowercase().as_str() {
+        "always" => PullPolicy::Always,
+        "ifnotpresent" | "missing" => PullPolicy::IfNotPresent,
+        "never" => PullPolicy::Never,
+        "newer" => PullPolicy::Newer,
+        _ => {
+            let message = format!(
+                "Unsupported value: {word:?}: supported values: \"Always\", \"IfNotPresent\", \"Never\""
+            );
+            notes.unsupported(at, message);
+            default
         }
-        let message = format!(
-            "Unsupported value: {:?}: supported values: \"Always\", \"IfNotPresent\", \"Never\"",
-            word.map_or("", String::as_str)
-        );
-        notes.unsupported(at, message);
     }
-    default_pull(image)
 }
 
-/// Returns the pull policy of an image without one.
+/// Returns the pull policy of an image without one: `latest` moves, so it is fetched each time.
+///
+/// Not so from `localhost/`, the registry of images that were made here.
 pub(super) fn default_pull(image: &ImageRef) -> PullPolicy {
     if image.tag() == Some("latest") && image.registry() != Some("localhost") {
         PullPolicy::Always

@@ -21,7 +21,8 @@ use super::volume;
 
 /// The metadata of a pod, from its own document or from a controller's.
 pub(super) struct Meta {
-    pub name: PodName,
+    /// None if an error was found in it; what else is wrong is still told.
+    pub name: Option<PodName>,
     pub namespace: Option<ObjectName>,
     pub labels: Labels,
     pub annotations: Labels,
@@ -46,24 +47,26 @@ pub(super) fn pod(
         notes.required(&at.field("spec"), "Required value");
         return None;
     };
-    template(meta?, &meta_at, spec, &at.field("spec"), options, notes)
+    template(meta, &meta_at, spec, &at.field("spec"), options, notes)
 }
 
 /// Translates the metadata of a document whose name becomes a pod's.
-pub(super) fn meta(metadata: &ObjectMeta, at: &At<'_>, notes: &mut Notes<'_>) -> Option<Meta> {
+pub(super) fn meta(metadata: &ObjectMeta, at: &At<'_>, notes: &mut Notes<'_>) -> Meta {
     let name_at = at.field("name");
-    let Some(name) = filled(metadata.name.as_ref()) else {
-        notes.required(&name_at, "pod does not have a name");
-        return None;
+    let name = match filled(metadata.name.as_ref()) {
+        Some(name) => notes.parse(&name_at, name, PodName::parse),
+        None => {
+            notes.required(&name_at, "pod does not have a name");
+            None
+        }
     };
-    let name = notes.parse(&name_at, name, PodName::parse);
     let (namespace, labels, annotations) = named(metadata, at, notes);
-    Some(Meta {
-        name: name?,
+    Meta {
+        name,
         namespace,
         labels,
         annotations,
-    })
+    }
 }
 
 /// Returns namespace, labels and annotations; everything else in a document's metadata is the server's.
@@ -207,7 +210,6 @@ pub(super) fn template(
     );
     network::publish(&mut containers, options);
     let spec = PodSpec {
-        name: meta.name,
         namespace: meta.namespace,
         labels: meta.labels,
         annotations: annotations.into_plain(notes),
@@ -241,6 +243,7 @@ pub(super) fn template(
             notes,
         ),
         naming: options.naming,
+        name: meta.name?,
     };
     (!notes.has_errors()).then_some(spec)
 }

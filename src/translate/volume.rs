@@ -215,7 +215,7 @@ fn image_of(
     let reference = notes.parse(&reference_at, reference, ImageRef::parse)?;
     let pull_at = at.field("pullPolicy");
     Some(VolumeSpec::Image {
-        pull: container::pull_policy(pull_policy.as_ref(), &reference, &pull_at, notes),
+        pull: container::pull_policy(pull_policy.as_ref(), Some(&reference), &pull_at, notes),
         reference,
     })
 }

@@ -193,17 +193,15 @@ fn first_pod(
         notes.required(&at.field("spec"), "Required value");
         return None;
     };
-    let controller = controller?;
     let mut annotations = controller.annotations;
     annotations.retain(|key, _| annotations::is_setting(key));
     annotations.extend(own);
-    let name = format!("{}-pod", controller.name);
+    let name = controller.name.and_then(|name| {
+        let at = At::ROOT.field("metadata");
+        notes.parse(&at.field("name"), &format!("{name}-pod"), PodName::parse)
+    });
     let meta = Meta {
-        name: notes.parse(
-            &At::ROOT.field("metadata").field("name"),
-            &name,
-            PodName::parse,
-        )?,
+        name,
         namespace: controller.namespace,
         labels,
         annotations,
