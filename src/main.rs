@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use podwright::image;
+use podwright::{engine, image, supervisor};
 
 /// The whole of a stage: it reads its descriptors and says how it ended.
 type Stage = fn() -> ExitCode;
@@ -11,6 +11,8 @@ type Stage = fn() -> ExitCode;
 const STAGES: &[(&str, Stage)] = &[
     (image::unpack::STAGE, image::unpack::stage_main),
     (image::hello::STAGE, image::hello::stage_main),
+    (engine::stage::CREATE, engine::stage::stage_main),
+    (engine::protocol::STAGE, supervisor::run::stage_main),
 ];
 
 fn main() -> ExitCode {

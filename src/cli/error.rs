@@ -24,6 +24,19 @@ pub enum Error {
         prefix: String,
         ids: Vec<String>,
     },
+    /// What was found in manifests, already shown with its places.
+    #[error("{0}")]
+    Manifest(String),
+    #[error("pod `{pod}`: volume `{volume}`: {source}")]
+    Volume {
+        pod: String,
+        volume: String,
+        source: Box<crate::engine::volumes::VolumeError>,
+    },
+    #[error(transparent)]
+    Plan(#[from] crate::plan::PlanError),
+    #[error(transparent)]
+    Engine(Box<crate::engine::EngineError>),
     #[error(transparent)]
     Output(#[from] OutputError),
     /// A file or directory could not be used.
@@ -39,4 +52,10 @@ pub enum Error {
     /// Nothing to say but an exit code, as `exists` answers.
     #[error("exit code {0}")]
     Code(u8),
+}
+
+impl From<crate::engine::EngineError> for Error {
+    fn from(error: crate::engine::EngineError) -> Self {
+        Self::Engine(Box::new(error))
+    }
 }

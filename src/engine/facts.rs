@@ -2,11 +2,13 @@
 //!
 //! References stand unresolved in the model; here they become values, when a container starts.
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::launch::env::Values;
 use super::objects::{ObjectKind, Objects};
 use crate::model::container::{
-    ContainerSpec, Divisor, EnvSource, EnvValue, FieldRef, KeyRef, ResourceField, ResourceRef,
+    ContainerSpec, Divisor, EnvSource, FieldRef, ResourceField, ResourceRef,
 };
 use crate::model::observed::PodRecord;
 use crate::model::pod::Labels;
@@ -44,11 +46,6 @@ pub enum FactError {
     },
     #[error("container `{0}` asked about does not exist")]
     NoContainer(String),
-    #[error("cannot set env {name}: {source}")]
-    Variable {
-        name: String,
-        source: Box<FactError>,
-    },
 }
 
 impl ObjectKind {
@@ -63,90 +60,9 @@ impl ObjectKind {
 }
 
 impl Facts<'_> {
-    /// Returns a container's variables as its manifest orders them: `envFrom` first, then `env`, which wins.
-    ///
-    /// Literal values still have `$(VAR)` in them.
-    ///
-    /// # Errors
-    /// An object or key that is not optional is missing.
-    pub fn environment(
-        &self,
-        container: &ContainerSpec,
-    ) -> Result<Vec<(String, Variable)>, FactError> {
-        let mut variables = Vec::new();
-        for from in &container.env_from {
-            let (kind, name) = match &from.source {
-                EnvSource::ConfigMap(name) => (ObjectKind::ConfigMap, name),
-                EnvSource::Secret(name) => (ObjectKind::Secret, name),
-            };
-            let Some(values) = self.objects.get(kind, name) else {
-                if from.optional {
-                    continue;
-                }
-                return Err(FactError::NoObject {
-                    kind,
-                    object: name.clone(),
-                });
-            };
-            for (key, value) in values {
-                let value = Variable::Final(String::from_utf8_lossy(value).into_owned());
-                variables.push((format!("{}{key}", from.prefix), value));
-            }
-        }
-        for variable in &container.env {
-            let value =
-                self.value(&variable.value, container)
-                    .map_err(|source| FactError::Variable {
-                        name: variable.name.clone(),
-                        source: Box::new(source),
-                    })?;
-            if let Some(value) = value {
-                variables.push((variable.name.clone(), value));
-            }
-        }
-        Ok(variables)
-    }
-
-    fn value(
-        &self,
-        value: &EnvValue,
-        container: &ContainerSpec,
-    ) -> Result<Option<Variable>, FactError> {
-        Ok(Some(match value {
-            EnvValue::Literal(text) => Variable::Template(text.clone()),
-            EnvValue::ConfigMapKey(key) => return self.key(ObjectKind::ConfigMap, key),
-            EnvValue::SecretKey(key) => return self.key(ObjectKind::Secret, key),
-            EnvValue::Field(field) => Variable::Final(self.field(field)),
-            EnvValue::Resource(resource) => {
-                Variable::Final(self.resource(resource, container)?.to_string())
-            }
-        }))
-    }
-
-    fn key(&self, kind: ObjectKind, key: &KeyRef) -> Result<Option<Variable>, FactError> {
-        let found = self.objects.get(kind, &key.object);
-        if let Some(value) = found.and_then(|values| values.get(&key.key)) {
-            return Ok(Some(Variable::Final(
-                String::from_utf8_lossy(value).into_owned(),
-            )));
-        }
-        if key.optional {
-            return Ok(None);
-        }
-        let object = key.object.clone();
-        Err(match found {
-            None => FactError::NoObject { kind, object },
-            Some(_) => FactError::NoKey {
-                kind,
-                object,
-                key: key.key.clone(),
-            },
-        })
-    }
-
     /// Returns a fact about the pod.
     #[must_use]
-    pub fn field(&self, field: &FieldRef) -> String {
+    pub fn fact(&self, field: &FieldRef) -> String {
         let spec = &self.pod.spec;
         let pod_ip = || {
             let own = self.pod.addresses.first().map(|assigned| assigned.address);
@@ -179,7 +95,7 @@ impl Facts<'_> {
     ///
     /// # Errors
     /// The pod has no container of that name.
-    pub fn resource(&self, resource: &ResourceRef, this: &ContainerSpec) -> Result<u64, FactError> {
+    pub fn amount(&self, resource: &ResourceRef, this: &ContainerSpec) -> Result<u64, FactError> {
         let container = match &resource.container {
             None => this,
             Some(name) => self
@@ -213,13 +129,30 @@ impl Facts<'_> {
     }
 }
 
-/// The value of a variable.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Variable {
-    /// As it is, whatever stands in it.
-    Final(String),
-    /// With `$(VAR)` to be expanded from the variables before it.
-    Template(String),
+impl Values for Facts<'_> {
+    fn object(&self, source: &EnvSource) -> Option<BTreeMap<String, String>> {
+        let values = match source {
+            EnvSource::ConfigMap(name) => self.objects.get(ObjectKind::ConfigMap, name),
+            EnvSource::Secret(name) => self.objects.get(ObjectKind::Secret, name),
+        };
+        let text = |value: &Vec<u8>| String::from_utf8_lossy(value).into_owned();
+        Some(
+            values?
+                .iter()
+                .map(|(key, value)| (key.clone(), text(value)))
+                .collect(),
+        )
+    }
+
+    fn field(&self, field: &FieldRef) -> Option<String> {
+        Some(self.fact(field))
+    }
+
+    fn resource(&self, asking: &ContainerSpec, resource: &ResourceRef) -> String {
+        self.amount(resource, asking)
+            .map(|amount| amount.to_string())
+            .unwrap_or_default()
+    }
 }
 
 /// Writes labels as the kubelet writes them into files: `key="value"`, one a line.
@@ -262,17 +195,4 @@ impl Node {
             memory,
         }
     }
-}
-
-/// Checks that everything a pod refers to is there, so that a play can be refused before it begins.
-///
-/// # Errors
-/// The first container whose references lead nowhere, and why.
-pub fn check(facts: &Facts<'_>) -> Result<(), (crate::names::ContainerName, FactError)> {
-    for container in facts.pod.spec.all_containers() {
-        facts
-            .environment(container)
-            .map_err(|error| (container.name.clone(), error))?;
-    }
-    Ok(())
 }

@@ -1,11 +1,20 @@
 //! Carries a plan out.
 #![forbid(unsafe_code)]
 
+pub mod catalog;
+pub mod cgroups;
+pub mod execute;
 pub mod facts;
+mod installation;
 pub mod launch;
 pub mod network;
 pub mod objects;
 pub mod paths;
 pub mod protocol;
 pub mod sandbox;
+pub mod stage;
+pub mod start;
 pub mod volumes;
+pub mod wishes;
+
+pub use installation::{Engine, EngineError};

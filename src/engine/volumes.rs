@@ -239,9 +239,9 @@ fn project(
                 let this = first_container(facts);
                 for item in items {
                     let content = match (&item.value, this) {
-                        (DownwardValue::Field(field), _) => facts.field(field),
+                        (DownwardValue::Field(field), _) => facts.fact(field),
                         (DownwardValue::Resource(resource), Some(this)) => {
-                            facts.resource(resource, this)?.to_string()
+                            facts.amount(resource, this)?.to_string()
                         }
                         (DownwardValue::Resource(_), None) => String::new(),
                     };

@@ -14,7 +14,7 @@ mod error;
 mod format;
 pub mod hello;
 pub mod import;
-mod members;
+pub mod members;
 pub mod record;
 pub mod rootfs;
 pub mod store;

@@ -352,6 +352,15 @@ impl Store {
         })
     }
 
+    /// Returns all ConfigMaps and Secrets.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn objects(&self) -> Result<Vec<ObjectRecord>, StoreError> {
+        self.0
+            .read(|tx| records(tx, "SELECT record FROM objects ORDER BY kind, name", []))
+    }
+
     /// Forgets a ConfigMap or Secret; tells whether there was one.
     ///
     /// # Errors

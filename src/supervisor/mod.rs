@@ -1,6 +1,11 @@
 //! One process a pod: the parent of its containers, and the only one that records what happens to them.
 #![forbid(unsafe_code)]
 
+mod container;
+mod handler;
 pub mod log;
+
 pub mod machine;
 mod member;
+mod recorder;
+pub mod run;

@@ -169,17 +169,28 @@ pub fn unmount(target: &Path) -> Result<bool, MountError> {
     }
 }
 
-/// Makes a directory with these permissions whatever the umask is; one that exists is kept.
+/// Makes a directory with these permissions whatever the umask is; one that exists is kept as it is.
+///
+/// Parents that are missing are made for the owner alone.
 ///
 /// # Errors
-/// Its parent is missing, or something else has the name.
+/// Something else has the name, or the kernel refuses.
 pub fn ensure_dir(path: &Path, mode: u32) -> io::Result<()> {
-    match std::fs::create_dir(path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(error) => return Err(error),
+    use std::os::unix::fs::DirBuilderExt as _;
+    if path.is_dir() {
+        return Ok(());
     }
-    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+    if let Some(parent) = path.parent() {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(parent)?;
+    }
+    match std::fs::create_dir(path) {
+        Ok(()) => std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,507 @@
+//! `kube play` and `kube down`.
+
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::super::CalledAs;
+use super::super::args::{Down, Global, Play, Validation};
+use super::super::error::Error;
+use super::super::output::{Format, Output, tell};
+use super::open;
+use crate::clock::{RandomIds, SystemClock};
+use crate::engine::execute::Report;
+use crate::engine::{Engine, sandbox, volumes};
+use crate::manifest::{self, Located, ReadOptions, Reading, Severity, Source, UnknownFields};
+use crate::model::infra::EtcHostname;
+use crate::model::network::NetworkSpec;
+use crate::model::pod::{ContainerNaming, PodSpec};
+use crate::model::volume::VolumeSpec;
+use crate::names::{ApplicationName, ImageId, ImageRef, ObjectName};
+use crate::plan::{self, Bridge, DownWish, Host, PlayWish};
+use crate::translate::{self, Application, PlayOptions};
+
+/// The largest input that is read at all.
+const LARGEST: u64 = 64 << 20;
+
+/// Plays manifests.
+pub(super) fn play<W: Write>(
+    global: &Global,
+    arguments: &Play,
+    called_as: CalledAs,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    if arguments.down {
+        let down = Down {
+            files: arguments.files.clone(),
+            force: arguments.force,
+            format: arguments.format.clone(),
+        };
+        return self::down(global, &down, output);
+    }
+    refuse_unsupported(arguments)?;
+    let options = play_options(arguments)?;
+    let unknown_fields = unknown_fields(arguments.validate, called_as);
+    let application = read_application(&arguments.files, &options, unknown_fields)?;
+    let mut engine = open::engine(global, "kube play")?;
+    let host = gather(&mut engine, &application)?;
+    let wish = PlayWish {
+        name: application_name(&arguments.files),
+        application,
+        start: arguments.start,
+    };
+    let observed = engine.observed()?;
+    let plan = plan::play(wish, &observed, &host, &mut RandomIds, &SystemClock)?;
+    if arguments.dry_run {
+        return print_plan(&plan, arguments.format.as_ref(), output);
+    }
+    let report = engine.execute(plan)?;
+    for warning in &report.warnings {
+        tell(&format!("warning: {warning}\n"));
+    }
+    print_played(&report, arguments.format.as_ref(), output)
+}
+
+/// Takes down what manifests describe.
+pub(super) fn down<W: Write>(
+    global: &Global,
+    arguments: &Down,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let options = PlayOptions::new(working_dir()?);
+    let application = read_application(&arguments.files, &options, UnknownFields::Ignore)?;
+    let mut engine = open::engine(global, "kube down")?;
+    let wish = DownWish {
+        pods: application.pods.into_iter().map(|pod| pod.name).collect(),
+        secrets: application.secrets.into_iter().map(|s| s.name).collect(),
+        config_maps: application
+            .config_maps
+            .into_iter()
+            .map(|map| map.name)
+            .collect(),
+        volumes: match arguments.force {
+            true => application.volumes.into_iter().map(|v| v.name).collect(),
+            false => Vec::new(),
+        },
+    };
+    let plan = plan::down(&wish, &engine.observed()?);
+    let report = engine.execute(plan)?;
+    print_downed(&report, output)
+}
+
+fn refuse_unsupported(arguments: &Play) -> Result<(), Error> {
+    if arguments.replace {
+        return Err(Error::Usage {
+            message: "--replace is not supported yet".to_owned(),
+            help: Some("take the old pods down first: `podwright kube down FILE`"),
+        });
+    }
+    if arguments.userns.is_some() {
+        return Err(Error::Usage {
+            message: "--userns is not supported yet: pods share the host's user namespace"
+                .to_owned(),
+            help: None,
+        });
+    }
+    Ok(())
+}
+
+fn unknown_fields(asked: Option<Validation>, called_as: CalledAs) -> UnknownFields {
+    match (asked, called_as) {
+        (Some(Validation::Ignore), _) | (None, CalledAs::Podman) => UnknownFields::Ignore,
+        (Some(Validation::Warn), _) | (None, CalledAs::Podwright) => UnknownFields::Warn,
+        (Some(Validation::Strict), _) => UnknownFields::Refuse,
+    }
+}
+
+fn working_dir() -> Result<PathBuf, Error> {
+    std::env::current_dir().map_err(|source| Error::File {
+        doing: "finding the working directory",
+        path: PathBuf::from("."),
+        source,
+    })
+}
+
+fn play_options(arguments: &Play) -> Result<PlayOptions, Error> {
+    let usage = |message: String| Error::Usage {
+        message,
+        help: None,
+    };
+    let mut annotations = BTreeMap::new();
+    for text in &arguments.annotation {
+        let (key, value) = text
+            .split_once('=')
+            .ok_or_else(|| usage(format!("annotation {text:?} must include an '=' sign")))?;
+        annotations.insert(key.to_owned(), value.to_owned());
+    }
+    let publish = arguments
+        .publish
+        .iter()
+        .map(|text| translate::parse_publish(text).map_err(|error| usage(error.to_string())))
+        .collect::<Result<_, _>>()?;
+    Ok(PlayOptions {
+        network: translate::parse_network(&arguments.network)
+            .map_err(|error| usage(error.to_string()))?,
+        addresses: arguments.ip.clone(),
+        macs: arguments.mac_address.clone(),
+        publish,
+        publish_all: arguments.publish_all,
+        annotations,
+        naming: match arguments.no_pod_prefix {
+            true => ContainerNaming::Bare,
+            false => ContainerNaming::PodPrefix,
+        },
+        no_hosts: arguments.no_hosts,
+        etc_hostname: match arguments.no_hostname {
+            true => EtcHostname::Image,
+            false => EtcHostname::Pod,
+        },
+        config_maps: read_config_maps(&arguments.configmap)?,
+        ..PlayOptions::new(working_dir()?)
+    })
+}
+
+fn read_config_maps(
+    files: &[PathBuf],
+) -> Result<Vec<k8s_openapi::api::core::v1::ConfigMap>, Error> {
+    let mut maps = Vec::new();
+    if files.is_empty() {
+        return Ok(maps);
+    }
+    let reading = manifest::read(&sources(files)?, &ReadOptions::default());
+    refuse_errors(&reading.findings)?;
+    for read in reading.objects {
+        match read.object {
+            Some(manifest::Object::ConfigMap(map)) => maps.push(*map),
+            _ => {
+                return Err(Error::Usage {
+                    message: format!(
+                        "invalid YAML kind: --configmap takes ConfigMaps, not {}",
+                        read.document.kind()
+                    ),
+                    help: None,
+                });
+            }
+        }
+    }
+    Ok(maps)
+}
+
+/// Reads, checks and translates manifests; every finding is shown, and an error ends it.
+fn read_application(
+    files: &[PathBuf],
+    options: &PlayOptions,
+    unknown_fields: UnknownFields,
+) -> Result<Application, Error> {
+    let read_options = ReadOptions {
+        unknown_fields,
+        ..ReadOptions::default()
+    };
+    let mut reading = manifest::read(&sources(files)?, &read_options);
+    manifest::rules::check_all(&mut reading);
+    let application = translate_all(&mut reading, options);
+    let shown: Vec<Located> = match unknown_fields {
+        // Called as podman, what is only a warning is not told: its tests want a clean stderr.
+        UnknownFields::Ignore => reading
+            .findings
+            .into_iter()
+            .filter(|located| located.finding.severity == Severity::Error)
+            .collect(),
+        UnknownFields::Warn | UnknownFields::Refuse => reading.findings,
+    };
+    let report = manifest::Report(&shown).to_string();
+    if shown
+        .iter()
+        .any(|located| located.finding.severity == Severity::Error)
+    {
+        return Err(Error::Manifest(report));
+    }
+    tell(&report);
+    if application.pods.is_empty()
+        && application.volumes.is_empty()
+        && application.secrets.is_empty()
+    {
+        return Err(Error::Manifest(
+            "error: YAML document does not contain any supported kube kind\n  help: Pod, Deployment, DaemonSet, Job, PersistentVolumeClaim and Secret are played\n".to_owned(),
+        ));
+    }
+    Ok(application)
+}
+
+fn translate_all(reading: &mut Reading, options: &PlayOptions) -> Application {
+    let decoded: Vec<_> = reading
+        .objects
+        .iter()
+        .filter_map(|read| Some((&read.document, read.object.as_ref()?)))
+        .collect();
+    let translated = translate::translate(decoded.iter().map(|(_, object)| *object), options);
+    let located: Vec<Located> = decoded
+        .iter()
+        .zip(translated.findings)
+        .flat_map(|((document, _), findings)| document.locate(findings))
+        .collect();
+    reading.findings.extend(located);
+    Located::sort(&mut reading.findings);
+    translated.application
+}
+
+fn refuse_errors(findings: &[Located]) -> Result<(), Error> {
+    let is_error = |located: &Located| located.finding.severity == Severity::Error;
+    match findings.iter().any(is_error) {
+        true => Err(Error::Manifest(manifest::Report(findings).to_string())),
+        false => Ok(()),
+    }
+}
+
+/// Reads the files: those of a directory in the order of their names, `-` from standard input.
+fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::new();
+    for file in files {
+        if file == Path::new("-") {
+            sources.push(read_source("-", &mut std::io::stdin().lock())?);
+        } else if file.is_dir() {
+            for file in manifests_in(file)? {
+                sources.push(read_file(&file)?);
+            }
+        } else {
+            sources.push(read_file(file)?);
+        }
+    }
+    Ok(sources)
+}
+
+fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
+    let listing = |source| Error::File {
+        doing: "reading the directory",
+        path: directory.to_owned(),
+        source,
+    };
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(directory).map_err(listing)? {
+        let path = entry.map_err(listing)?.path();
+        let is_manifest = path
+            .extension()
+            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
+        if is_manifest && path.is_file() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn read_file(path: &Path) -> Result<Source, Error> {
+    let mut file = std::fs::File::open(path).map_err(|source| Error::File {
+        doing: "opening",
+        path: path.to_owned(),
+        source,
+    })?;
+    read_source(&path.to_string_lossy(), &mut file)
+}
+
+fn read_source(name: &str, reader: &mut dyn std::io::Read) -> Result<Source, Error> {
+    let mut bytes = Vec::new();
+    reader
+        .take(LARGEST + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|source| Error::File {
+            doing: "reading",
+            path: PathBuf::from(name),
+            source,
+        })?;
+    Ok(Source::from_bytes(name, bytes))
+}
+
+/// Names what is played together after its first file.
+fn application_name(files: &[PathBuf]) -> ApplicationName {
+    let stem = files
+        .first()
+        .and_then(|file| file.file_stem())
+        .map(|stem| stem.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    ObjectName::parse(&stem)
+        .unwrap_or_else(|_| ObjectName::parse("stdin").expect("the constant is a name"))
+}
+
+/// Learns what the plan has to know of the host, and checks what can be checked before anything is touched.
+fn gather(engine: &mut Engine, application: &Application) -> Result<Host, Error> {
+    let mut images = BTreeMap::new();
+    for pod in &application.pods {
+        check_host_paths(pod)?;
+        for container in pod.all_containers() {
+            if !images.contains_key(&container.image) {
+                let id = find_image(engine, pod, &container.image)?;
+                images.insert(container.image.clone(), id);
+            }
+        }
+    }
+    let needs_bridge = |pod: &PodSpec| matches!(pod.infra.network, NetworkSpec::Bridge { .. });
+    let bridge = match application.pods.iter().any(needs_bridge) {
+        true => {
+            let subnet = sandbox::host_network(engine.paths())
+                .subnet()
+                .map_err(crate::engine::EngineError::from)?;
+            Some(Bridge {
+                network: subnet.network(),
+                prefix: subnet.prefix(),
+                gateway: subnet.gateway(),
+            })
+        }
+        false => None,
+    };
+    check_ports(engine, application)?;
+    Ok(Host { images, bridge })
+}
+
+fn find_image(engine: &mut Engine, pod: &PodSpec, reference: &ImageRef) -> Result<ImageId, Error> {
+    match engine.find_image(reference)? {
+        Some(image) => Ok(image.id),
+        None => Err(plan::PlanError::NoImage {
+            pod: pod.name.clone(),
+            image: reference.clone(),
+        }
+        .into()),
+    }
+}
+
+fn check_host_paths(pod: &PodSpec) -> Result<(), Error> {
+    for (name, volume) in &pod.volumes {
+        if let VolumeSpec::HostPath { path, kind } = volume {
+            volumes::check_host_path(path, *kind).map_err(|source| Error::Volume {
+                pod: pod.name.to_string(),
+                volume: name.to_string(),
+                source: Box::new(source),
+            })?;
+        }
+    }
+    Ok(())
+}
+
+/// Finds ports that a foreign process has; those of other pods are told by their claims, with the pod's name.
+fn check_ports(engine: &Engine, application: &Application) -> Result<(), Error> {
+    let observed = engine.observed()?;
+    let claimed: Vec<_> = observed
+        .pods
+        .iter()
+        .flat_map(|pod| pod.record.spec.published_ports())
+        .map(|port| (port.protocol, port.host_port))
+        .collect();
+    let free: Vec<_> = application
+        .pods
+        .iter()
+        .flat_map(PodSpec::published_ports)
+        .filter(|port| !claimed.contains(&(port.protocol, port.host_port)))
+        .collect();
+    crate::engine::network::hold_ports(&free)
+        .map(drop)
+        .map_err(|error| crate::engine::EngineError::from(error).into())
+}
+
+fn print_plan<W: Write>(
+    plan: &plan::Plan,
+    format: Option<&Format>,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    match format {
+        Some(Format::Json) => Ok(output.json(plan)?),
+        _ => {
+            for action in &plan.0 {
+                output.line(format_args!("{action}"))?;
+            }
+            Ok(output.flush()?)
+        }
+    }
+}
+
+/// What a play did, with podman's field names.
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Played {
+    pods: Vec<PlayedPod>,
+    volumes: Vec<String>,
+    secrets: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct PlayedPod {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Name")]
+    name: String,
+    #[serde(rename = "Containers")]
+    containers: Vec<String>,
+}
+
+fn print_played<W: Write>(
+    report: &Report,
+    format: Option<&Format>,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let played = Played {
+        pods: report
+            .created
+            .iter()
+            .map(|pod| PlayedPod {
+                id: pod.record.id.to_string(),
+                name: pod.record.spec.name.to_string(),
+                containers: pod.containers.iter().map(|c| c.id.to_string()).collect(),
+            })
+            .collect(),
+        volumes: report.volumes.iter().map(ToString::to_string).collect(),
+        secrets: report.secrets.clone(),
+    };
+    if format == Some(&Format::Json) {
+        return Ok(output.json(&played)?);
+    }
+    for (heading, names) in [("Volumes:", &played.volumes), ("Secrets:", &played.secrets)] {
+        if !names.is_empty() {
+            output.line(format_args!("{heading}"))?;
+            for name in names {
+                output.line(format_args!("{name}"))?;
+            }
+        }
+    }
+    for pod in &played.pods {
+        output.line(format_args!("Pod:\n{}", pod.id))?;
+        match pod.containers.as_slice() {
+            [] => {}
+            [one] => output.line(format_args!("Container:\n{one}"))?,
+            many => output.line(format_args!("Containers:\n{}", many.join("\n")))?,
+        }
+        output.line(format_args!(""))?;
+    }
+    Ok(output.flush()?)
+}
+
+fn print_downed<W: Write>(report: &Report, output: &mut Output<W>) -> Result<(), Error> {
+    let pods: Vec<String> = report
+        .removed_pods
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let secrets: Vec<String> = report
+        .removed_objects
+        .iter()
+        .filter(|(kind, _)| *kind == "Secret")
+        .map(|(_, name)| name.to_string())
+        .collect();
+    let volumes: Vec<String> = report
+        .removed_volumes
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    for (heading, names) in [
+        ("Pods stopped:", &pods),
+        ("Pods removed:", &pods),
+        ("Secrets removed:", &secrets),
+        ("Volumes removed:", &volumes),
+    ] {
+        output.line(format_args!("{heading}"))?;
+        for name in names {
+            output.line(format_args!("{name}"))?;
+        }
+    }
+    Ok(output.flush()?)
+}

@@ -1,0 +1,204 @@
+//! The images of an installation: which there are, and what they are called.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::installation::{Engine, EngineError, find};
+use crate::clock::{Clock as _, SystemClock};
+use crate::image::archive::{Loaded, load};
+use crate::image::import::{ImportOptions, Imported, import};
+use crate::image::members::Input;
+use crate::image::{ImageRecord, hello};
+use crate::names::{ImageId, ImageRef};
+
+/// An image that cannot be removed or is not there.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    #[error("{0}: image not known")]
+    Unknown(String),
+    #[error("`{prefix}` is the beginning of more than one image id")]
+    Ambiguous { prefix: String },
+    #[error("image {image} is in use by container {container} of pod `{pod}`")]
+    InUse {
+        image: String,
+        container: String,
+        pod: String,
+    },
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+impl From<crate::state::StoreError> for CatalogError {
+    fn from(error: crate::state::StoreError) -> Self {
+        Self::Engine(error.into())
+    }
+}
+
+/// What became of a name or an image that was to go.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Removed {
+    Untagged(ImageRef),
+    Deleted(ImageId),
+}
+
+impl Engine {
+    /// Returns the records of all images.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn image_records(&self) -> Result<Vec<ImageRecord>, EngineError> {
+        Ok(self.store.images()?)
+    }
+
+    /// Finds an image by name, id or the beginning of its id.
+    ///
+    /// # Errors
+    /// There is none, or more than one.
+    pub fn look_up_image(&mut self, text: &str) -> Result<ImageRecord, CatalogError> {
+        if let Ok(reference) = ImageRef::parse(text)
+            && let Some(image) = self.find_image(&reference)?
+        {
+            return Ok(image);
+        }
+        let prefix = text.strip_prefix("sha256:").unwrap_or(text);
+        let mut matching: Vec<ImageRecord> = self.store.images()?;
+        matching.retain(|image| !prefix.is_empty() && image.id.as_str().starts_with(prefix));
+        match matching.len() {
+            0 => Err(CatalogError::Unknown(text.to_owned())),
+            1 => Ok(matching.remove(0)),
+            _ => Err(CatalogError::Ambiguous {
+                prefix: prefix.to_owned(),
+            }),
+        }
+    }
+
+    /// Loads an archive; the images' names move to the new ones.
+    ///
+    /// # Errors
+    /// The archive is refused; nothing of it is recorded then.
+    pub fn load_images(&mut self, input: Input<'_>) -> Result<Loaded, EngineError> {
+        let lease = self.images.lease()?;
+        let loaded = load(&self.images, &lease, input)?;
+        self.record_images(&loaded.images)?;
+        Ok(loaded)
+    }
+
+    /// Makes an image of a root file system.
+    ///
+    /// # Errors
+    /// The archive is refused.
+    pub fn import_image(
+        &mut self,
+        input: Input<'_>,
+        options: &ImportOptions<'_>,
+    ) -> Result<Imported, EngineError> {
+        let lease = self.images.lease()?;
+        let imported = import(&self.images, &lease, input, options)?;
+        self.record_images(std::slice::from_ref(&imported.image))?;
+        Ok(imported)
+    }
+
+    /// Returns the built-in image, made now if it is not there yet.
+    pub(super) fn built_in_image(&mut self) -> Result<ImageRecord, EngineError> {
+        let lease = self.images.lease()?;
+        let program = Path::new("/proc/self/exe");
+        let image = hello::ensure(&self.images, &lease, program, SystemClock.now())?;
+        self.record_images(std::slice::from_ref(&image))?;
+        Ok(image)
+    }
+
+    /// Records images; a name that another image had is that image's no more.
+    fn record_images(&mut self, new: &[ImageRecord]) -> Result<(), EngineError> {
+        let change = |images: &mut BTreeMap<String, ImageRecord>| {
+            for record in new {
+                for image in images.values_mut() {
+                    image.names.retain(|name| !record.names.contains(name));
+                }
+                let known = images
+                    .entry(record.id.to_string())
+                    .or_insert_with(|| ImageRecord {
+                        names: Vec::new(),
+                        ..record.clone()
+                    });
+                known.names.extend(record.names.iter().cloned());
+            }
+        };
+        Ok(self.store.change_images(change)?)
+    }
+
+    /// Gives an image one more name.
+    ///
+    /// # Errors
+    /// There is no such image.
+    pub fn tag_image(&mut self, image: &str, name: &ImageRef) -> Result<(), CatalogError> {
+        let mut record = self.look_up_image(image)?;
+        record.names = vec![name.qualified().in_registry("localhost")];
+        Ok(self.record_images(&[record])?)
+    }
+
+    /// Takes a name off an image, and the image with its last name; an id removes all of its names.
+    ///
+    /// # Errors
+    /// There is no such image, or a container uses it and `force` is not given.
+    pub fn remove_image(&mut self, text: &str) -> Result<Vec<Removed>, CatalogError> {
+        let record = self.look_up_image(text)?;
+        let by_name = ImageRef::parse(text)
+            .ok()
+            .filter(|reference| find(std::slice::from_ref(&record), reference).is_some());
+        let names: Vec<ImageRef> = match &by_name {
+            Some(reference) if record.names.len() > 1 => record
+                .names
+                .iter()
+                .filter(|name| {
+                    let single = ImageRecord {
+                        names: vec![(*name).clone()],
+                        ..record.clone()
+                    };
+                    find(std::slice::from_ref(&single), reference).is_some()
+                })
+                .cloned()
+                .collect(),
+            _ => record.names.clone(),
+        };
+        let last = names.len() == record.names.len();
+        if last {
+            self.refuse_if_used(&record)?;
+        }
+        self.store
+            .change_images(|images: &mut BTreeMap<String, ImageRecord>| {
+                if last {
+                    images.remove(record.id.as_str());
+                } else if let Some(image) = images.get_mut(record.id.as_str()) {
+                    image.names.retain(|name| !names.contains(name));
+                }
+            })?;
+        let mut removed: Vec<Removed> = names.into_iter().map(Removed::Untagged).collect();
+        if last {
+            removed.push(Removed::Deleted(record.id));
+            self.collect_garbage()?;
+        }
+        Ok(removed)
+    }
+
+    fn refuse_if_used(&self, image: &ImageRecord) -> Result<(), CatalogError> {
+        for pod in self.store.observed()?.pods {
+            if let Some(container) = pod.containers.iter().find(|c| c.image == image.id) {
+                return Err(CatalogError::InUse {
+                    image: image.id.short().to_owned(),
+                    container: container.id.short().to_owned(),
+                    pod: pod.record.spec.name.to_string(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes layers that no image has, unless somebody is adding some just now.
+    fn collect_garbage(&mut self) -> Result<(), EngineError> {
+        if let Some(collector) = self.images.try_collect()? {
+            let live: Vec<ImageRecord> = self.store.images()?;
+            collector.sweep(&live)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,304 @@
+//! Walks a plan; what it did is undone when a step fails.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use super::installation::{Engine, EngineError};
+use super::network::OtherPods;
+use super::objects::{self, Values};
+use super::wishes::Wish;
+use super::{cgroups, sandbox};
+use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
+use crate::model::quantity::Seconds;
+use crate::names::{ObjectName, PodId, VolumeName};
+use crate::plan::{Action, Plan};
+use crate::state::{IntentKind, Lease, Outcome};
+use crate::translate::SecretData;
+
+/// What a plan came to.
+#[derive(Debug, Default)]
+pub struct Report {
+    /// The pods that were created, with their containers.
+    pub created: Vec<ObservedPod>,
+    pub removed_pods: Vec<PodId>,
+    pub volumes: Vec<VolumeName>,
+    pub secrets: Vec<String>,
+    pub removed_objects: Vec<(&'static str, ObjectName)>,
+    pub removed_volumes: Vec<VolumeName>,
+    /// What went on, but not as it should.
+    pub warnings: Vec<String>,
+}
+
+/// What takes one step back.
+#[derive(Debug)]
+enum Undo {
+    RemovePod(PodId),
+    RestoreObject {
+        old: Option<Box<ObjectRecord>>,
+        new: Box<ObjectRecord>,
+    },
+    RemoveVolume(VolumeName),
+}
+
+impl Engine {
+    /// Carries a plan out, or leaves everything as it was.
+    ///
+    /// # Errors
+    /// The first step that failed; what was done before it is undone. A step back that fails as well is
+    /// told by the next command that meets what it left.
+    pub fn execute(&mut self, plan: Plan) -> Result<Report, EngineError> {
+        let mut report = Report::default();
+        let mut undo = Vec::new();
+        match self.walk(plan, &mut report, &mut undo) {
+            Ok(()) => {
+                self.forget_old_secrets(&undo)?;
+                Ok(report)
+            }
+            Err(error) => {
+                for step in undo.into_iter().rev() {
+                    // The error that led here is the one to tell.
+                    let _ = self.take_back(step);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    fn walk(
+        &mut self,
+        plan: Plan,
+        report: &mut Report,
+        undo: &mut Vec<Undo>,
+    ) -> Result<(), EngineError> {
+        let mut starts = Vec::new();
+        let mut removals = Vec::new();
+        for action in plan.0 {
+            match action {
+                Action::CreatePod(pod) => {
+                    self.store.create_pod(&pod)?;
+                    undo.push(Undo::RemovePod(pod.record.id.clone()));
+                    report.created.push(*pod);
+                }
+                Action::PutConfigMap(record) => self.put_object(record, undo)?,
+                Action::PutSecret { record, data } => {
+                    report.secrets.push(self.put_secret(record, &data, undo)?);
+                }
+                Action::CreateVolume(record) => {
+                    let name = record.spec.name.clone();
+                    self.store.put_volume(&record)?;
+                    undo.push(Undo::RemoveVolume(name.clone()));
+                    report.volumes.push(name);
+                }
+                Action::StartPod { id, .. } => starts.push(id),
+                Action::RemovePod { id, grace, .. } => removals.push((id, grace)),
+                Action::RemoveObject { kind, name } => {
+                    self.remove_object(kind, &name)?;
+                    report.removed_objects.push((kind, name));
+                }
+                Action::RemoveVolume { name } => {
+                    self.remove_volume(&name)?;
+                    report.removed_volumes.push(name);
+                }
+            }
+        }
+        self.start_pods(starts, report)?;
+        for (id, result) in self.remove_pods(&removals) {
+            result?;
+            report.removed_pods.push(id);
+        }
+        Ok(())
+    }
+
+    fn start_pods(&mut self, pods: Vec<PodId>, report: &mut Report) -> Result<(), EngineError> {
+        let wishes: Vec<Wish> = pods
+            .into_iter()
+            .map(|pod| Wish {
+                pod,
+                container: None,
+                kind: IntentKind::Start,
+            })
+            .collect();
+        for result in self.carry_out(&wishes) {
+            if let Outcome::Deferred { message } = result? {
+                report.warnings.push(message);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stops pods in their grace periods, all at once, and removes everything that is their own.
+    pub fn remove_pods(
+        &mut self,
+        pods: &[(PodId, Option<Seconds>)],
+    ) -> Vec<(PodId, Result<(), EngineError>)> {
+        let wishes: Vec<Wish> = pods
+            .iter()
+            .filter(|(pod, _)| self.has_kernel_part(pod))
+            .map(|(pod, grace)| Wish {
+                pod: pod.clone(),
+                container: None,
+                kind: IntentKind::Remove { grace: *grace },
+            })
+            .collect();
+        let mut stopped = self.carry_out(&wishes).into_iter();
+        let mut results = Vec::new();
+        for (pod, _) in pods {
+            let result = match wishes.iter().any(|wish| &wish.pod == pod) {
+                true => stopped.next().unwrap_or(Err(EngineError::Removed)),
+                false => Ok(Outcome::Already),
+            };
+            let result = result.and_then(|_| self.forget_pod(pod));
+            results.push((pod.clone(), result));
+        }
+        results
+    }
+
+    /// Returns whether a pod was ever started, so that a supervisor has to take it down.
+    fn has_kernel_part(&self, pod: &PodId) -> bool {
+        sandbox::is_set_up(&self.paths.pod(pod))
+            || Lease::is_taken(&self.locks.lease_path(pod)).unwrap_or(true)
+    }
+
+    /// Removes what is left of a pod that has nothing in the kernel: its records, files and locks.
+    fn forget_pod(&mut self, pod: &PodId) -> Result<(), EngineError> {
+        let mut caller = self.locks.caller(&self.command);
+        let guard = caller.pod(pod)?;
+        let paths = self.paths.pod(pod);
+        remove_tree(&paths.run)?;
+        self.store.remove_pod(pod)?;
+        remove_tree(&paths.state)?;
+        let socket = self.paths.sockets().join(pod.as_str());
+        remove_file(&socket)?;
+        remove_file(&self.locks.lease_path(pod))?;
+        guard.remove()?;
+        Ok(())
+    }
+
+    fn put_object(
+        &mut self,
+        record: ObjectRecord,
+        undo: &mut Vec<Undo>,
+    ) -> Result<(), EngineError> {
+        let kind = record.content.kind();
+        let old = self
+            .store
+            .observed()?
+            .objects
+            .into_iter()
+            .find(|object| object.name == record.name && object.content.kind() == kind);
+        self.store.put_object(&record)?;
+        undo.push(Undo::RestoreObject {
+            old: old.map(Box::new),
+            new: Box::new(record),
+        });
+        Ok(())
+    }
+
+    fn put_secret(
+        &mut self,
+        record: ObjectRecord,
+        data: &SecretData,
+        undo: &mut Vec<Undo>,
+    ) -> Result<String, EngineError> {
+        let ObjectContent::Secret { id, .. } = &record.content else {
+            return Ok(String::new());
+        };
+        let id = id.clone();
+        let values: Values = data
+            .values
+            .iter()
+            .map(|(key, value)| (key.clone(), value.reveal().to_vec()))
+            .collect();
+        objects::write_secret(&self.paths, &id, &values)?;
+        self.put_object(record, undo)
+            .inspect_err(|_| drop(objects::remove_secret(&self.paths, &id)))?;
+        Ok(id)
+    }
+
+    /// Removes the files of Secrets that the finished plan has replaced.
+    fn forget_old_secrets(&mut self, undo: &[Undo]) -> Result<(), EngineError> {
+        for step in undo {
+            if let Undo::RestoreObject { old: Some(old), .. } = step
+                && let ObjectContent::Secret { id, .. } = &old.content
+            {
+                objects::remove_secret(&self.paths, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_object(&mut self, kind: &'static str, name: &ObjectName) -> Result<(), EngineError> {
+        let objects = self.store.observed()?.objects;
+        self.store.remove_object(kind, name)?;
+        for object in objects {
+            if let ObjectContent::Secret { id, .. } = &object.content
+                && &object.name == name
+                && kind == "Secret"
+            {
+                objects::remove_secret(&self.paths, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn remove_volume(&mut self, name: &VolumeName) -> Result<(), EngineError> {
+        self.store.remove_volume(name)?;
+        if let Some(directory) = self.paths.volume(name).parent() {
+            remove_tree(directory)?;
+        }
+        Ok(())
+    }
+
+    fn take_back(&mut self, step: Undo) -> Result<(), EngineError> {
+        match step {
+            Undo::RemovePod(pod) => {
+                for (_, result) in self.remove_pods(&[(pod, Some(Seconds(0)))]) {
+                    result?;
+                }
+                Ok(())
+            }
+            Undo::RestoreObject { old, new } => {
+                if let ObjectContent::Secret { id, .. } = &new.content {
+                    objects::remove_secret(&self.paths, id)?;
+                }
+                match old {
+                    Some(old) => self.store.put_object(&old)?,
+                    None => {
+                        self.store.remove_object(new.content.kind(), &new.name)?;
+                    }
+                }
+                Ok(())
+            }
+            Undo::RemoveVolume(name) => self.remove_volume(&name),
+        }
+    }
+}
+
+/// Takes a pod out of the kernel: its cgroup, its network, its mounts.
+///
+/// # Errors
+/// What could not be removed, in words.
+pub fn take_down(
+    paths: &super::paths::Paths,
+    pod: &crate::model::observed::PodRecord,
+    others: OtherPods,
+) -> Result<(), String> {
+    let cgroup = cgroups::remove(&paths.pod(&pod.id).cgroup).map_err(|error| error.to_string());
+    let sandbox = sandbox::tear_down(paths, pod, others).map_err(|error| error.to_string());
+    cgroup.and(sandbox)
+}
+
+fn remove_tree(path: &Path) -> Result<(), EngineError> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineError::io(path)(error)),
+        _ => Ok(()),
+    }
+}
+
+fn remove_file(path: &Path) -> Result<(), EngineError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineError::io(path)(error)),
+        _ => Ok(()),
+    }
+}

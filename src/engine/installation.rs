@@ -1,0 +1,217 @@
+//! One installation, opened: its directories, database, locks and images, for one command.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::objects::ObjectError;
+use super::paths::Paths;
+use super::protocol::SummonError;
+use super::sandbox::SandboxError;
+use crate::image::store::ContentStore;
+use crate::image::{ImageError, ImageRecord};
+use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
+use crate::model::state::{BootId, ContainerState, ExitStatus};
+use crate::names::{ImageId, ImageRef};
+use crate::state::{LockDir, LockError, LockState, Reporter, Store, StoreError};
+use crate::sys::process::{self, Ended, PidFd};
+use crate::sys::{clock, mount};
+
+/// What can go wrong while a plan or a command is carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    #[error(transparent)]
+    Summon(#[from] SummonError),
+    #[error(transparent)]
+    Sandbox(#[from] SandboxError),
+    #[error(transparent)]
+    Object(#[from] ObjectError),
+    #[error(transparent)]
+    Image(#[from] ImageError),
+    #[error(transparent)]
+    Network(#[from] super::network::NetworkError),
+    #[error("using {}", path.display())]
+    Io { path: PathBuf, source: io::Error },
+    /// The supervisor could not do what was asked; its words.
+    #[error("{message}")]
+    Refused { message: String, code: u8 },
+    /// Another command's wish came first.
+    #[error("overtaken by `{by}`")]
+    Overtaken { by: String },
+    #[error("the pod or container was removed meanwhile")]
+    Removed,
+}
+
+impl EngineError {
+    /// Wraps an error of the file system.
+    pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::Io {
+            path: path.to_owned(),
+            source,
+        }
+    }
+}
+
+/// An opened installation.
+#[derive(Debug)]
+pub struct Engine {
+    pub(super) paths: Paths,
+    pub(super) locks: LockDir,
+    pub(super) store: Store,
+    pub(super) images: ContentStore,
+    /// What this command calls itself to others who wait for it.
+    pub(super) command: String,
+}
+
+impl Engine {
+    /// Opens an installation, making what is missing of it.
+    ///
+    /// # Errors
+    /// A directory or the database cannot be opened or made.
+    pub fn open(paths: Paths, command: &str, reporter: Reporter) -> Result<Self, EngineError> {
+        for directory in [&paths.root, &paths.runroot] {
+            mount::ensure_dir(directory, 0o700).map_err(EngineError::io(directory))?;
+        }
+        let locks = LockDir::open(&paths.locks())?.reporting(reporter);
+        let store = Store::open(&paths.root, locks.clone())?;
+        let images = ContentStore::open(&paths.root, Path::new("/proc/self/exe"))?;
+        Ok(Self {
+            paths,
+            locks,
+            store,
+            images,
+            command: command.to_owned(),
+        })
+    }
+
+    /// Returns where everything lies.
+    #[must_use]
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Returns the database.
+    pub fn store(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Returns the content of the images.
+    #[must_use]
+    pub fn images(&self) -> &ContentStore {
+        &self.images
+    }
+
+    /// Returns who holds and who waits for which lock.
+    ///
+    /// # Errors
+    /// The lock directory cannot be read.
+    pub fn lock_holders(&self) -> Result<Vec<LockState>, EngineError> {
+        Ok(self.locks.holders()?)
+    }
+
+    /// Returns what is recorded, corrected by what the kernel says; takes no lock.
+    ///
+    /// A container whose process is gone is never shown as running, also when nobody has recorded it.
+    ///
+    /// # Errors
+    /// The database or `/proc` cannot be read.
+    pub fn observed(&self) -> Result<Observed, EngineError> {
+        let mut observed = self.store.observed()?;
+        let boot = BootId(clock::boot_id().map_err(EngineError::io(Path::new("/proc")))?);
+        for pod in &mut observed.pods {
+            correct(&self.paths, pod, &boot).map_err(EngineError::io(Path::new("/proc")))?;
+        }
+        Ok(observed)
+    }
+
+    /// Returns the image that a reference means, if it is here.
+    ///
+    /// A name without a registry means the one on this host first, then `docker.io/library`.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the built-in image cannot be made.
+    pub fn find_image(&mut self, reference: &ImageRef) -> Result<Option<ImageRecord>, EngineError> {
+        let found = find(&self.store.images()?, reference).cloned();
+        if found.is_none() && crate::image::hello::is_meant(reference) {
+            return self.built_in_image().map(Some);
+        }
+        Ok(found)
+    }
+
+    /// Returns the image with this id, if it is here.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn image(&self, id: &ImageId) -> Result<Option<ImageRecord>, EngineError> {
+        let images: Vec<ImageRecord> = self.store.images()?;
+        Ok(images.into_iter().find(|image| &image.id == id))
+    }
+}
+
+/// Finds the image that a reference means among those recorded.
+#[must_use]
+pub(super) fn find<'a>(images: &'a [ImageRecord], reference: &ImageRef) -> Option<&'a ImageRecord> {
+    let candidates = match reference.registry() {
+        Some(_) => vec![reference.qualified()],
+        None => {
+            let plain = reference.qualified();
+            let mut candidates = vec![plain.in_registry("localhost")];
+            if plain.repository().contains('/') {
+                candidates.push(plain.in_registry("docker.io"));
+            } else if let Ok(library) = ImageRef::parse(&format!("docker.io/library/{plain}")) {
+                candidates.push(library);
+            }
+            candidates
+        }
+    };
+    candidates.iter().find_map(|candidate| {
+        images.iter().find(|image| match candidate.digest() {
+            Some(digest) => {
+                &image.digest == digest
+                    && image
+                        .names
+                        .iter()
+                        .any(|name| name.name() == candidate.name())
+            }
+            None => image.names.contains(candidate),
+        })
+    })
+}
+
+fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()> {
+    let pod_paths = paths.pod(&pod.record.id);
+    for container in &mut pod.containers {
+        let Some(reference) = container.state.process() else {
+            continue;
+        };
+        let lives = reference.boot == *boot
+            && process::start_time(reference.pid)? == Some(reference.start_time);
+        if !lives {
+            let pin = pod_paths.bundle(&container.name).join("pidfd");
+            let ended = PidFd::open_pinned(&pin)
+                .ok()
+                .and_then(|pin| pin.exit_info());
+            show_ended(container, ended);
+        }
+    }
+    Ok(())
+}
+
+/// Shows a container as ended whose end nobody has recorded yet.
+fn show_ended(container: &mut ContainerRecord, ended: Option<Ended>) {
+    let status = match ended {
+        Some(Ended::Code(code)) => ExitStatus::Code(code),
+        Some(Ended::Signal(signal)) => ExitStatus::Signal { signal, oom: false },
+        None => ExitStatus::Unknown,
+    };
+    let at = jiff::Timestamp::now();
+    container.last_end = Some(LastEnd {
+        status: status.clone(),
+        at,
+    });
+    container.state = ContainerState::Exited { status, at };
+    container.ready = false;
+}

@@ -1,0 +1,521 @@
+//! Starts one container of a pod: gathers its facts, decides its launch, and runs the stage that creates it.
+
+use std::fs;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
+
+use super::facts::{Facts, Node};
+use super::installation::EngineError;
+use super::launch::files::{HostsFacts, hosts_file, resolv_conf};
+use super::launch::{
+    self, HostDevice, HostFacts, JoinedNamespaces, LaunchError, LaunchFacts, PidChoice, PodFiles,
+    ResolvedVolume, RootFs,
+};
+use super::network::{OtherPods, PortHold, hold_ports};
+use super::objects::Objects;
+use super::paths::{Paths, PodPaths};
+use super::stage::{self, CreateError};
+use super::{cgroups, execute, sandbox, volumes};
+use crate::image::ImageRecord;
+use crate::image::rootfs::lower_directories;
+use crate::image::store::ContentStore;
+use crate::model::container::{ContainerSpec, SeccompProfile, StopSignal};
+use crate::model::infra::{EtcHostname, IpcNamespace, PidNamespace};
+use crate::model::network::NetworkSpec;
+use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord};
+use crate::model::state::ExitStatus;
+use crate::model::volume::VolumeSpec;
+use crate::names::{ContainerName, VolumeName};
+use crate::state::{LockDir, Store};
+use crate::sys::mount;
+use crate::sys::namespace::NamespaceKind;
+use crate::sys::process::{self, Ended, PidFd};
+
+/// Why a container did not start.
+#[derive(Debug, thiserror::Error)]
+enum StartError {
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error("volume `{name}`: {source}")]
+    Volume {
+        name: VolumeName,
+        source: volumes::VolumeError,
+    },
+    #[error(transparent)]
+    Launch(#[from] LaunchError),
+    #[error(transparent)]
+    Cgroup(#[from] crate::sys::cgroup::CgroupError),
+    #[error(transparent)]
+    Create(#[from] CreateError),
+    #[error("the image of the container is gone")]
+    NoImage,
+    #[error("the process ended before it could be held")]
+    Vanished,
+    #[error("shareProcessNamespace is not supported yet")]
+    SharedPid,
+}
+
+impl StartError {
+    /// Returns the exit code a shell would show for it.
+    fn code(&self) -> u8 {
+        match self {
+            Self::Create(error) => error.code(),
+            _ => 125,
+        }
+    }
+}
+
+/// A container that was started.
+#[derive(Debug)]
+pub struct Started {
+    pub process: PidFd,
+    pub pid: i32,
+    pub start_time: u64,
+    pub streams: Streams,
+}
+
+/// The read ends of a container's output.
+#[derive(Debug)]
+pub struct Streams {
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+/// What a supervisor needs of its pod's surroundings; shared by the threads that start containers.
+#[derive(Debug)]
+pub struct Context {
+    installation: Paths,
+    pod: PodRecord,
+    records: Vec<ContainerRecord>,
+    images: Vec<ImageRecord>,
+    content: ContentStore,
+    /// The ports of the host, held while the pod is set up; also the right to set it up.
+    ports: Mutex<Option<PortHold>>,
+}
+
+impl Context {
+    /// Gathers what is needed to start the containers of a pod.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn open(installation: Paths, pod: &ObservedPod) -> Result<Self, EngineError> {
+        let store = open_store(&installation)?;
+        let mut images: Vec<ImageRecord> = store.images()?;
+        images.retain(|image| pod.containers.iter().any(|c| c.image == image.id));
+        let content = ContentStore::open(&installation.root, Path::new("/proc/self/exe"))?;
+        Ok(Self {
+            installation,
+            pod: pod.record.clone(),
+            records: pod.containers.clone(),
+            images,
+            content,
+            ports: Mutex::new(None),
+        })
+    }
+
+    /// Returns the pod's directories.
+    #[must_use]
+    pub fn paths(&self) -> PodPaths {
+        self.installation.pod(&self.pod.id)
+    }
+
+    /// Returns the pod as it was recorded.
+    #[must_use]
+    pub fn pod(&self) -> &PodRecord {
+        &self.pod
+    }
+
+    /// Returns the signal each container's image wants for its end.
+    #[must_use]
+    pub fn stop_signals(&self) -> Vec<Option<StopSignal>> {
+        self.records
+            .iter()
+            .map(|record| {
+                let signal = self.image(record)?.config.stop_signal.as_ref()?;
+                StopSignal::parse(signal).ok()
+            })
+            .collect()
+    }
+
+    fn image(&self, record: &ContainerRecord) -> Option<&ImageRecord> {
+        self.images.iter().find(|image| image.id == record.image)
+    }
+
+    /// Starts a container, on a fresh writable layer or the one it had.
+    ///
+    /// # Errors
+    /// How the start failed, as it is recorded; nothing of this try is left running.
+    pub fn start(&self, place: usize, fresh: bool) -> Result<Started, ExitStatus> {
+        self.try_start(place, fresh)
+            .map_err(|error| ExitStatus::StartFailed {
+                message: chain(&error),
+                code: error.code(),
+            })
+    }
+
+    fn try_start(&self, place: usize, fresh: bool) -> Result<Started, StartError> {
+        let record = &self.records[place];
+        let container = self
+            .pod
+            .spec
+            .container(&record.name)
+            .ok_or(EngineError::Removed)?;
+        let image = self.image(record).ok_or(StartError::NoImage)?;
+        self.set_up_pod()?;
+        let paths = self.paths();
+        // A start that was killed half-way may have left a process that nobody knows.
+        cgroups::kill(&paths.container_cgroup(&record.name))?;
+        let store = open_store(&self.installation)?;
+        let objects = Objects::load(
+            &self.installation,
+            &store.objects().map_err(EngineError::from)?,
+        )
+        .map_err(EngineError::from)?;
+        drop(store);
+        let node = Node::of_host();
+        let facts = Facts {
+            pod: &self.pod,
+            objects: &objects,
+            node: &node,
+        };
+        let places = volumes::prepare(&self.installation, &facts)
+            .map_err(|(name, source)| StartError::Volume { name, source })?;
+        let bundle = make_bundle(&paths, &record.name)?;
+        let rootfs = self.make_layer(&paths, &record.name, image, fresh)?;
+        let launch = self.decide(container, record, image, &facts, &places, &bundle, rootfs)?;
+        let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
+        let pid = stage::create(&launch)?;
+        hold(pid, &bundle, streams)
+    }
+
+    /// Sets the pod up in the kernel if it is not, one thread at a time.
+    fn set_up_pod(&self) -> Result<(), StartError> {
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let paths = self.paths();
+        if sandbox::is_set_up(&paths) {
+            return Ok(());
+        }
+        if self.pod.spec.shares_pid_namespace() {
+            return Err(StartError::SharedPid);
+        }
+        let published: Vec<_> = self.pod.spec.published_ports().collect();
+        *ports = None;
+        let held = hold_ports(&published).map_err(EngineError::from)?;
+        cgroups::create(&paths.cgroup, &self.pod.spec.infra.process.limits)?;
+        sandbox::set_up(&self.installation, &self.pod).map_err(EngineError::from)?;
+        self.write_etc(&paths)?;
+        *ports = Some(held);
+        Ok(())
+    }
+
+    /// Writes the files that all containers of the pod see.
+    fn write_etc(&self, paths: &PodPaths) -> Result<(), StartError> {
+        let spec = &self.pod.spec;
+        let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+        let write = |name: &str, text: &str| {
+            let path = paths.etc(name);
+            fs::write(&path, text).map_err(EngineError::io(&path))
+        };
+        let hostname = self.hostname();
+        let addresses: Vec<IpAddr> = self.pod.addresses.iter().map(|a| a.address).collect();
+        let hosts = hosts_file(
+            &spec.infra,
+            &HostsFacts {
+                host_file: &read("/etc/hosts"),
+                hostname: &hostname,
+                addresses: &addresses,
+                gateway: self.pod.addresses.first().map(|assigned| assigned.gateway),
+            },
+        );
+        if let Some(hosts) = hosts {
+            write("hosts", &hosts)?;
+        }
+        if spec.infra.etc_hostname == EtcHostname::Pod {
+            write("hostname", &format!("{hostname}\n"))?;
+        }
+        let upstream = read("/run/systemd/resolve/resolv.conf");
+        let conf = resolv_conf(
+            &read("/etc/resolv.conf"),
+            Some(&upstream)
+                .filter(|text| !text.is_empty())
+                .map(String::as_str),
+            &spec.infra.network,
+            &spec.infra.dns,
+        )?;
+        write("resolv.conf", &conf)?;
+        Ok(())
+    }
+
+    fn hostname(&self) -> String {
+        match self.pod.spec.hostname() {
+            Some(hostname) => hostname.to_string(),
+            None => nix::unistd::gethostname()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default(),
+        }
+    }
+
+    fn make_layer(
+        &self,
+        paths: &PodPaths,
+        name: &ContainerName,
+        image: &ImageRecord,
+        fresh: bool,
+    ) -> Result<RootFs, StartError> {
+        let layer = paths.layer(name);
+        let make = || -> io::Result<()> {
+            if fresh && layer.exists() {
+                fs::remove_dir_all(&layer)?;
+            }
+            mount::ensure_dir(&layer.join("upper"), 0o755)?;
+            mount::ensure_dir(&layer.join("work"), 0o700)
+        };
+        make().map_err(EngineError::io(&layer))?;
+        Ok(RootFs {
+            lower: lower_directories(&self.content, image),
+            upper: layer.join("upper"),
+            work: layer.join("work"),
+        })
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a fact of its own, gathered by the one caller"
+    )]
+    fn decide(
+        &self,
+        container: &ContainerSpec,
+        record: &ContainerRecord,
+        image: &ImageRecord,
+        facts: &Facts<'_>,
+        places: &volumes::Places,
+        bundle: &Path,
+        rootfs: RootFs,
+    ) -> Result<launch::Launch, StartError> {
+        let paths = self.paths();
+        let spec = &self.pod.spec;
+        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
+        let privileged = container.privileges.privileged == Some(true);
+        let devices: Vec<HostDevice> = if privileged {
+            launch::host::host_devices().map_err(EngineError::io(Path::new("/dev")))?
+        } else {
+            Vec::new()
+        };
+        let volumes = places
+            .iter()
+            .map(|(name, path)| {
+                let volume = ResolvedVolume {
+                    path: path.clone(),
+                    read_only: is_read_only(&spec.volumes[name]),
+                };
+                (name.clone(), volume)
+            })
+            .collect();
+        let profile = match spec.effective_seccomp(container) {
+            SeccompProfile::Localhost(path) => Some(read_profile(path)?),
+            _ => None,
+        };
+        let files = PodFiles {
+            shm: match spec.infra.shared.ipc {
+                IpcNamespace::Pod => paths.shm(),
+                IpcNamespace::Host => PathBuf::from("/dev/shm"),
+            },
+            hosts: existing(paths.etc("hosts")),
+            hostname: existing(paths.etc("hostname")),
+            resolv_conf: existing(paths.etc("resolv.conf")),
+            termination_message: Some(bundle.join("termination-log")),
+        };
+        let launch = launch::decide(
+            spec,
+            container,
+            LaunchFacts {
+                id: record.id.clone(),
+                bundle: bundle.to_owned(),
+                rootfs,
+                stdout: bundle.join("stdout"),
+                stderr: bundle.join("stderr"),
+                cgroup: paths.container_cgroup(&record.name),
+                runtime: self.installation.runtime.clone(),
+                image: &image.config,
+                hostname: &self.hostname(),
+                namespaces: &joined(&self.pod, &paths),
+                files: &files,
+                volumes: &volumes,
+                devices: &devices,
+                values: facts,
+                seccomp_profile: profile.as_deref(),
+                host: &host,
+            },
+        )?;
+        Ok(launch)
+    }
+
+    /// Ends everything in a container's cgroup.
+    pub fn kill_cgroup(&self, name: &ContainerName) {
+        // What does not end now is met again when the container is started or removed.
+        let _ = cgroups::kill(&self.paths().container_cgroup(name));
+    }
+
+    /// Clears up behind a container that ended; tells whether it was killed for its memory.
+    #[must_use]
+    pub fn end(&self, name: &ContainerName) -> bool {
+        let paths = self.paths();
+        let cgroup = paths.container_cgroup(name);
+        let oom = cgroups::had_oom_kill(&cgroup);
+        // What is left is met again when the container is started or removed.
+        let _ = cgroups::remove(&cgroup);
+        let _ = mount::unmount(&paths.bundle(name).join("pidfd"));
+        oom
+    }
+
+    /// Returns how a container ended whose process is gone, if the kernel has kept it.
+    #[must_use]
+    pub fn pinned_status(&self, name: &ContainerName) -> Option<Ended> {
+        let pin = self.paths().bundle(name).join("pidfd");
+        PidFd::open_pinned(&pin).ok()?.exit_info()
+    }
+
+    /// Opens the output of a container that another supervisor started.
+    ///
+    /// # Errors
+    /// The FIFOs are gone.
+    pub fn reopen_streams(&self, name: &ContainerName) -> io::Result<Streams> {
+        open_streams(&self.paths().bundle(name))
+    }
+
+    /// Takes the pod out of the kernel.
+    ///
+    /// # Errors
+    /// What could not be removed, in words.
+    pub fn tear_down(&self) -> Result<(), String> {
+        let store = open_store(&self.installation).map_err(|error| error.to_string())?;
+        let on_bridge = |pod: &ObservedPod| {
+            matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. })
+                && pod.record.id != self.pod.id
+        };
+        let observed = store.observed().map_err(|error| error.to_string())?;
+        let others = if observed.pods.iter().any(on_bridge) {
+            OtherPods::Remain
+        } else {
+            OtherPods::None
+        };
+        execute::take_down(&self.installation, &self.pod, others)
+    }
+}
+
+fn open_store(paths: &Paths) -> Result<Store, EngineError> {
+    Ok(Store::open(&paths.root, LockDir::open(&paths.locks())?)?)
+}
+
+fn is_read_only(volume: &VolumeSpec) -> bool {
+    match volume {
+        VolumeSpec::Projected { .. } | VolumeSpec::Image { .. } => true,
+        VolumeSpec::Claim { read_only, .. } => *read_only,
+        VolumeSpec::HostPath { .. } | VolumeSpec::EmptyDir { .. } => false,
+    }
+}
+
+fn existing(path: PathBuf) -> Option<PathBuf> {
+    path.exists().then_some(path)
+}
+
+fn joined(pod: &PodRecord, paths: &PodPaths) -> JoinedNamespaces {
+    let own = sandbox::own_namespaces(&pod.spec);
+    let path = |kind: NamespaceKind| {
+        own.contains(&kind)
+            .then(|| paths.namespace(kind.file_name()))
+    };
+    JoinedNamespaces {
+        net: path(NamespaceKind::Net),
+        ipc: path(NamespaceKind::Ipc),
+        uts: path(NamespaceKind::Uts),
+        pid: match pod.spec.infra.shared.pid {
+            PidNamespace::Container => PidChoice::Own,
+            PidNamespace::Pod => PidChoice::Joined(paths.namespace("pid")),
+            PidNamespace::Host => PidChoice::Host,
+        },
+    }
+}
+
+/// Where profiles of the type `Localhost` lie, as the kubelet has it.
+const PROFILE_ROOT: &str = "/var/lib/kubelet/seccomp";
+
+fn read_profile(path: &Path) -> Result<String, StartError> {
+    launch::seccomp::read_profile(Path::new(PROFILE_ROOT), path).map_err(StartError::Launch)
+}
+
+/// Makes the directory of one run of a container: its FIFOs, and the files the stage mounts on.
+fn make_bundle(paths: &PodPaths, name: &ContainerName) -> Result<PathBuf, EngineError> {
+    let bundle = paths.bundle(name);
+    let make = || -> io::Result<()> {
+        let _ = mount::unmount(&bundle.join("pidfd")).map_err(io::Error::other)?;
+        if bundle.exists() {
+            fs::remove_dir_all(&bundle)?;
+        }
+        mount::ensure_dir(&bundle, 0o700)?;
+        mount::ensure_dir(&bundle.join("rootfs"), 0o755)?;
+        for fifo in ["stdout", "stderr"] {
+            mkfifo(&bundle.join(fifo), Mode::S_IRUSR | Mode::S_IWUSR)?;
+        }
+        for file in ["pidfd", "termination-log"] {
+            fs::write(bundle.join(file), "")?;
+        }
+        let words = bundle.join("termination-log");
+        fs::set_permissions(words, std::os::unix::fs::PermissionsExt::from_mode(0o666))
+    };
+    make().map_err(EngineError::io(&bundle))?;
+    Ok(bundle)
+}
+
+fn open_streams(bundle: &Path) -> io::Result<Streams> {
+    let open = |name: &str| -> io::Result<OwnedFd> {
+        let file = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(nix::libc::O_NONBLOCK)
+            .open(bundle.join(name))?;
+        Ok(file.into())
+    };
+    Ok(Streams {
+        stdout: open("stdout")?,
+        stderr: open("stderr")?,
+    })
+}
+
+/// Takes hold of a process that was just made, and pins it so that its status outlives this process.
+fn hold(pid: i32, bundle: &Path, streams: Streams) -> Result<Started, StartError> {
+    let process = PidFd::open(pid)
+        .map_err(EngineError::io(Path::new("/proc")))?
+        .ok_or(StartError::Vanished)?;
+    // Kernels that cannot pin a process lose its status with the supervisor; the container runs all the same.
+    let _ = process.pin(&bundle.join("pidfd"));
+    let start_time = process::start_time(pid)
+        .map_err(EngineError::io(Path::new("/proc")))?
+        .unwrap_or(0);
+    Ok(Started {
+        process,
+        pid,
+        start_time,
+        streams,
+    })
+}
+
+/// Joins an error and its causes with colons.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text = format!("{text}: {words}");
+        }
+        cause = error.source();
+    }
+    text
+}

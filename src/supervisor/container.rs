@@ -1,0 +1,203 @@
+//! A running container as its supervisor holds it: the process by descriptor, its output into the log.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::unix::pipe;
+use tokio::sync::mpsc::UnboundedSender;
+use tokio::task::JoinHandle;
+
+use super::log::{LogWriter, Stream};
+use super::machine::Place;
+use super::run::Note;
+use crate::engine::start::{Context, Started, Streams};
+use crate::model::state::{BootId, ExitStatus, ProcessRef};
+use crate::names::ContainerName;
+use crate::sys::process::{Ended, PidFd};
+
+/// How long the last output of a container that ended is waited for: a process that left it may hold the pipe.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// How long the kernel is asked for the status of a process that somebody else reaps.
+const STATUS_TRIES: u32 = 50;
+
+/// A container with a process.
+#[derive(Debug)]
+pub(super) struct Live {
+    process: Arc<PidFd>,
+    pid: i32,
+}
+
+/// Who is told of a process's end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Parent {
+    /// This process.
+    Us,
+    /// A supervisor that is gone; the kernel keeps the status.
+    Gone,
+}
+
+impl Live {
+    /// Begins to watch a container that was just started.
+    pub(super) fn begin(
+        started: Started,
+        place: Place,
+        context: &Arc<Context>,
+        name: &ContainerName,
+        sender: &UnboundedSender<Note>,
+    ) -> io::Result<Self> {
+        let pid = started.pid;
+        Self::watch(
+            started.process,
+            pid,
+            started.streams,
+            Parent::Us,
+            (place, context, name, sender),
+        )
+    }
+
+    /// Takes over a container that a former supervisor started.
+    ///
+    /// An error is how it ended, as far as anybody can tell.
+    pub(super) fn adopt(
+        reference: &ProcessRef,
+        boot: &BootId,
+        place: Place,
+        context: &Arc<Context>,
+        name: &ContainerName,
+        sender: &UnboundedSender<Note>,
+    ) -> Result<Self, ExitStatus> {
+        if reference.boot != *boot {
+            return Err(ExitStatus::Unknown);
+        }
+        let found = PidFd::open_started_at(reference.pid, reference.start_time);
+        let Ok(Some(process)) = found else {
+            let ended = context.pinned_status(name);
+            return Err(exit_status(ended, context.end(name)));
+        };
+        let streams = context
+            .reopen_streams(name)
+            .map_err(|_| ExitStatus::Unknown)?;
+        Self::watch(
+            process,
+            reference.pid,
+            streams,
+            Parent::Gone,
+            (place, context, name, sender),
+        )
+        .map_err(|_| ExitStatus::Unknown)
+    }
+
+    fn watch(
+        process: PidFd,
+        pid: i32,
+        streams: Streams,
+        parent: Parent,
+        (place, context, name, sender): (
+            Place,
+            &Arc<Context>,
+            &ContainerName,
+            &UnboundedSender<Note>,
+        ),
+    ) -> io::Result<Self> {
+        let process = Arc::new(process);
+        let log = Arc::new(Mutex::new(LogWriter::open(&context.paths().logs(name))?));
+        let readers = [
+            (Stream::Stdout, streams.stdout),
+            (Stream::Stderr, streams.stderr),
+        ]
+        .into_iter()
+        .map(|(stream, fd)| Ok(tokio::spawn(copy(open_pipe(fd)?, stream, log.clone()))))
+        .collect::<io::Result<Vec<_>>>()?;
+        let end = readable_end(&process)?;
+        let (context, name, sender) = (context.clone(), name.clone(), sender.clone());
+        let watched = process.clone();
+        tokio::spawn(async move {
+            let ended = wait(&watched, end, parent).await;
+            drain(readers).await;
+            let oom = context.end(&name);
+            let _ = sender.send(Note::Ended(place, exit_status(ended, oom)));
+        });
+        Ok(Self { process, pid })
+    }
+
+    /// Returns the process id, for as long as the process is not reaped.
+    pub(super) fn pid(&self) -> i32 {
+        self.pid
+    }
+
+    /// Sends a signal; a process that ended already gets none.
+    pub(super) fn signal(&self, signal: i32) {
+        let _ = self.process.send_signal(signal);
+    }
+}
+
+/// Returns a descriptor that becomes readable when the process ends.
+fn readable_end(process: &PidFd) -> io::Result<AsyncFd<OwnedFd>> {
+    #[expect(
+        deprecated,
+        reason = "the descriptor is owned by the value it is registered for and closed with it"
+    )]
+    AsyncFd::with_interest(process.as_fd().try_clone_to_owned()?, Interest::READABLE)
+}
+
+/// Reads a FIFO whose writers may still come.
+fn open_pipe(fd: OwnedFd) -> io::Result<pipe::Receiver> {
+    pipe::Receiver::from_owned_fd(fd)
+}
+
+async fn copy(mut from: pipe::Receiver, stream: Stream, log: Arc<Mutex<LogWriter>>) {
+    let mut buffer = vec![0u8; 16 << 10];
+    while let Ok(read) = from.read(&mut buffer).await {
+        let mut log = log.lock().unwrap_or_else(PoisonError::into_inner);
+        // A full disk loses lines, as it does for the kubelet; the container runs on.
+        if read == 0 {
+            let _ = log.finish(stream, jiff::Timestamp::now());
+            return;
+        }
+        let _ = log.write(stream, &buffer[..read], jiff::Timestamp::now());
+    }
+}
+
+/// Waits for the end of a process and learns how it ended, if that can be learned.
+async fn wait(process: &PidFd, end: AsyncFd<OwnedFd>, parent: Parent) -> Option<Ended> {
+    // An error here would mean a broken descriptor; the status then tells what there is to tell.
+    let _ = end.readable().await;
+    match parent {
+        Parent::Us => process.try_wait().ok().flatten(),
+        Parent::Gone => {
+            for _ in 0..STATUS_TRIES {
+                if let Some(ended) = process.exit_info() {
+                    return Some(ended);
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+            None
+        }
+    }
+}
+
+async fn drain(readers: Vec<JoinHandle<()>>) {
+    let all = async {
+        for reader in readers {
+            let _ = reader.await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, all).await;
+}
+
+fn exit_status(ended: Option<Ended>, oom: bool) -> ExitStatus {
+    match ended {
+        Some(Ended::Code(code)) => ExitStatus::Code(code),
+        Some(Ended::Signal(signal)) => ExitStatus::Signal {
+            signal,
+            oom: oom && signal == 9,
+        },
+        None => ExitStatus::Unknown,
+    }
+}

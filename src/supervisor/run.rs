@@ -1,0 +1,472 @@
+//! The supervisor's event loop: the machine's hands and ears.
+//!
+//! One thread decides; what may block (launching, the database, taking the pod down) runs on threads of
+//! its own and comes back as a [`Note`]. The process holds the pod's lease for life, and it is the parent
+//! of the containers it started; those of a supervisor that was killed it adopts by their descriptors.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::os::unix::net::UnixListener as StdListener;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{UnixListener, UnixStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+
+use super::container::Live;
+use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
+use super::recorder::Recorder;
+use crate::engine::paths::Paths;
+use crate::engine::protocol::{self, Inheritance};
+use crate::engine::start::{Context, Started};
+use crate::model::observed::ObservedPod;
+use crate::model::state::{BootId, BootMillis, ExitStatus, ProcessRef};
+use crate::state::{Intent, Lease, Outcome, StoreError};
+use crate::sys::{clock, process, socket};
+
+/// How long an idle supervisor waits for a last word.
+const LINGER: Duration = Duration::from_millis(300);
+
+/// How long a write that failed waits for its next try.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Something that reached the loop.
+#[derive(Debug)]
+pub(super) enum Note {
+    Event(Event),
+    /// A command rang.
+    Ring,
+    ClientGone(u64),
+    Launched(Place, Result<Started, ExitStatus>),
+    /// A container ended and its output was read to the end.
+    Ended(Place, ExitStatus),
+}
+
+/// The hidden stage: supervises one pod until nothing is left to do.
+#[must_use]
+pub fn stage_main() -> ExitCode {
+    match protocol::inherit().and_then(supervise) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn supervise(inheritance: Inheritance) -> io::Result<()> {
+    let Inheritance {
+        instructions,
+        lease,
+        listener,
+    } = inheritance;
+    leave_caller(&instructions.paths)?;
+    let recorder = Recorder::new(
+        Arc::new(instructions.paths.clone()),
+        instructions.pod.clone(),
+    );
+    let Some(pod) = recorder.pod().map_err(io::Error::other)? else {
+        return Ok(());
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(4)
+        .thread_keep_alive(Duration::from_secs(1))
+        .build()?;
+    runtime.block_on(async {
+        let mut supervisor = Supervisor::new(instructions.paths, pod, recorder, listener, lease)?;
+        supervisor.adopt();
+        supervisor.run().await
+    })
+}
+
+/// Parts from whoever started it: a logout or the end of a CI job must not take the pods along.
+fn leave_caller(paths: &Paths) -> io::Result<()> {
+    // A supervisor started by one that leads a session already is no leader and may become one.
+    let _ = nix::unistd::setsid();
+    std::env::set_current_dir("/")?;
+    process::become_subreaper()?;
+    let cgroup = format!("{}/supervisors", paths.cgroup_parent);
+    crate::engine::cgroups::enter(&cgroup)
+}
+
+struct Supervisor {
+    context: Arc<Context>,
+    recorder: Recorder,
+    machine: Machine,
+    boot: BootId,
+    live: BTreeMap<Place, Live>,
+    launches: usize,
+    listener: UnixListener,
+    clients: BTreeMap<u64, tokio::net::unix::OwnedWriteHalf>,
+    next_client: u64,
+    sender: UnboundedSender<Note>,
+    notes: UnboundedReceiver<Note>,
+    children: Signal,
+    /// The number of the last intent given to the machine.
+    seen: i64,
+    rung: bool,
+    unsaved: Changes,
+    removed: bool,
+    _lease: Lease,
+}
+
+type Batch = JoinHandle<(Changes, Result<Vec<Intent>, StoreError>)>;
+
+impl Supervisor {
+    fn new(
+        paths: Paths,
+        pod: ObservedPod,
+        recorder: Recorder,
+        listener: StdListener,
+        lease: Lease,
+    ) -> io::Result<Self> {
+        listener.set_nonblocking(true)?;
+        let boot = BootId(clock::boot_id()?);
+        let (sender, notes) = unbounded_channel();
+        let context = Context::open(paths, &pod).map_err(io::Error::other)?;
+        let machine = Machine::new(pod, boot.clone(), &context.stop_signals(), now());
+        Ok(Self {
+            context: Arc::new(context),
+            recorder,
+            machine,
+            boot,
+            live: BTreeMap::new(),
+            launches: 0,
+            listener: UnixListener::from_std(listener)?,
+            clients: BTreeMap::new(),
+            next_client: 0,
+            sender,
+            notes,
+            children: signal(SignalKind::child())?,
+            seen: 0,
+            rung: true,
+            unsaved: Changes::default(),
+            removed: false,
+            _lease: lease,
+        })
+    }
+
+    /// Takes over the containers that a former supervisor left behind.
+    fn adopt(&mut self) {
+        for place in self.machine.places() {
+            let record = self.machine.record(place);
+            let Some(reference) = record.state.process().cloned() else {
+                continue;
+            };
+            let name = record.name.clone();
+            match Live::adopt(
+                &reference,
+                &self.boot,
+                place,
+                &self.context,
+                &name,
+                &self.sender,
+            ) {
+                Ok(live) => {
+                    self.live.insert(place, live);
+                }
+                Err(status) => {
+                    // The receiver lives as long as this value.
+                    let _ = self.sender.send(Note::Ended(place, status));
+                }
+            }
+        }
+    }
+
+    async fn run(&mut self) -> io::Result<()> {
+        let mut batch: Option<Batch> = None;
+        let mut retry_at: Option<tokio::time::Instant> = None;
+        loop {
+            if batch.is_none() && retry_at.is_none() && self.has_work() {
+                batch = Some(self.begin_batch());
+            }
+            if self.is_finished() && batch.is_none() {
+                return Ok(());
+            }
+            let wake = self.wake_after();
+            let idle = self.is_idle() && batch.is_none();
+            tokio::select! {
+                biased;
+                done = joined(&mut batch), if batch.is_some() => {
+                    batch = None;
+                    retry_at = self.end_batch(done);
+                }
+                Some(note) = self.notes.recv() => self.take(note),
+                accepted = self.listener.accept() => {
+                    if let Ok((stream, _)) = accepted {
+                        self.welcome(stream);
+                    }
+                }
+                _ = self.children.recv() => self.reap_strangers(),
+                () = tokio::time::sleep(wake.unwrap_or_default()), if wake.is_some() => {
+                    self.handle(Event::Tick);
+                }
+                () = until(retry_at), if retry_at.is_some() => retry_at = None,
+                () = tokio::time::sleep(LINGER), if idle => return Ok(()),
+            }
+        }
+    }
+
+    fn has_work(&self) -> bool {
+        self.rung || !self.unsaved.records.is_empty() || !self.unsaved.outcomes.is_empty()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.removed && !self.has_work()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.machine.is_idle()
+            && self.live.is_empty()
+            && self.launches == 0
+            && self.clients.is_empty()
+            && !self.has_work()
+    }
+
+    fn wake_after(&self) -> Option<Duration> {
+        let at = self.machine.next_wake()?;
+        Some(at.since(now().boot) + Duration::from_millis(1))
+    }
+
+    /// Hands everything not yet recorded to a thread of its own.
+    fn begin_batch(&mut self) -> Batch {
+        self.rung = false;
+        let changes = std::mem::take(&mut self.unsaved);
+        let recorder = self.recorder.clone();
+        let seen = self.seen;
+        tokio::task::spawn_blocking(move || {
+            let result = recorder.exchange(&changes, seen);
+            (changes, result)
+        })
+    }
+
+    /// Lets the machine know what was wished meanwhile, and the commands that there is news.
+    fn end_batch(
+        &mut self,
+        done: (Changes, Result<Vec<Intent>, StoreError>),
+    ) -> Option<tokio::time::Instant> {
+        let (changes, result) = done;
+        match result {
+            Ok(intents) => {
+                if !changes.records.is_empty() || !changes.outcomes.is_empty() {
+                    self.tell_clients();
+                }
+                for intent in intents {
+                    self.seen = self.seen.max(intent.seq);
+                    self.handle(Event::Intent(intent));
+                }
+                if self.machine.is_idle() || self.machine.next_wake().is_none() && !self.has_work()
+                {
+                    self.recorder.close();
+                }
+                None
+            }
+            // Nothing is lost: what could not be written is tried again, later changes after it.
+            Err(_) => {
+                let later = std::mem::take(&mut self.unsaved);
+                self.unsaved = changes;
+                self.keep(later);
+                self.rung = true;
+                Some(tokio::time::Instant::now() + RETRY)
+            }
+        }
+    }
+
+    fn keep(&mut self, changes: Changes) {
+        for record in changes.records {
+            self.unsaved.records.retain(|old| old.id != record.id);
+            self.unsaved.records.push(record);
+        }
+        self.unsaved.outcomes.extend(changes.outcomes);
+    }
+
+    fn take(&mut self, note: Note) {
+        match note {
+            Note::Ring => self.rung = true,
+            Note::ClientGone(client) => {
+                self.clients.remove(&client);
+            }
+            Note::Event(event) => self.handle(event),
+            Note::Launched(place, result) => {
+                self.launches -= 1;
+                match result {
+                    Ok(started) => self.started(place, started),
+                    Err(status) => self.handle(Event::StartFailed(place, status)),
+                }
+                self.reap_strangers();
+            }
+            Note::Ended(place, status) => {
+                self.live.remove(&place);
+                self.handle(Event::Ended(place, status));
+                self.reap_strangers();
+            }
+        }
+    }
+
+    fn started(&mut self, place: Place, started: Started) {
+        let reference = ProcessRef {
+            pid: started.pid,
+            start_time: started.start_time,
+            boot: self.boot.clone(),
+        };
+        let name = self.machine.record(place).name.clone();
+        match Live::begin(started, place, &self.context, &name, &self.sender) {
+            Ok(live) => {
+                self.live.insert(place, live);
+                self.handle(Event::Started(place, reference));
+            }
+            Err(error) => self.handle(Event::StartFailed(
+                place,
+                ExitStatus::StartFailed {
+                    message: format!("watching the container: {error}"),
+                    code: 125,
+                },
+            )),
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let commands = self.machine.handle(event, now());
+        for command in commands {
+            self.carry_out(command);
+        }
+        let changes = self.machine.take_changes();
+        self.keep(changes);
+    }
+
+    fn carry_out(&mut self, command: Command) {
+        match command {
+            Command::Launch(place, layer) => {
+                let (context, sender) = (self.context.clone(), self.sender.clone());
+                self.launches += 1;
+                tokio::task::spawn_blocking(move || {
+                    let result = context.start(place, layer == super::member::Layer::Fresh);
+                    let _ = sender.send(Note::Launched(place, result));
+                });
+            }
+            Command::Signal(place, signal) => {
+                if let Some(live) = self.live.get(&place) {
+                    live.signal(signal.number());
+                }
+            }
+            Command::Kill(place) => {
+                if let Some(live) = self.live.get(&place) {
+                    live.signal(9);
+                    let name = &self.machine.record(place).name;
+                    self.context.kill_cgroup(name);
+                }
+            }
+            Command::Run(place, hook, handler) => self.run_hook(place, hook, handler),
+            Command::Remove => {
+                let outcome = self.context.tear_down();
+                self.fail_removal(outcome);
+                self.removed = true;
+            }
+        }
+    }
+
+    fn run_hook(&mut self, place: Place, hook: Hook, handler: crate::model::container::Handler) {
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        let name = self.machine.record(place).name.clone();
+        tokio::spawn(async move {
+            let result = super::handler::run(&context, &name, &handler).await;
+            let _ = sender.send(Note::Event(Event::HookDone(place, hook, result)));
+        });
+    }
+
+    /// Turns a removal that left something behind into a failed one, before it is told.
+    fn fail_removal(&mut self, result: Result<(), String>) {
+        if let Err(message) = result {
+            let mut changes = self.machine.take_changes();
+            for (_, outcome) in &mut changes.outcomes {
+                *outcome = Outcome::Failed {
+                    message: message.clone(),
+                    code: 125,
+                };
+            }
+            self.keep(changes);
+        }
+    }
+
+    fn welcome(&mut self, stream: UnixStream) {
+        let Ok(stream) = stream.into_std() else {
+            return;
+        };
+        let allowed = socket::peer_uid(&stream)
+            .is_ok_and(|uid| uid == nix::unistd::geteuid().as_raw() || uid == 0);
+        let Ok(stream) = UnixStream::from_std(stream) else {
+            return;
+        };
+        if !allowed {
+            return;
+        }
+        let client = self.next_client;
+        self.next_client += 1;
+        let (reader, writer) = stream.into_split();
+        self.clients.insert(client, writer);
+        let sender = self.sender.clone();
+        tokio::spawn(async move {
+            listen(reader, &sender).await;
+            let _ = sender.send(Note::ClientGone(client));
+        });
+    }
+
+    fn tell_clients(&mut self) {
+        // A client whose buffer is full has news enough to read.
+        for writer in self.clients.values() {
+            let _ = writer.try_write(b".");
+        }
+    }
+
+    /// Reaps what fell to this process: helpers of the runtime and orphans, never a container.
+    ///
+    /// While a launch is under way its child is not known yet, and nothing is reaped.
+    fn reap_strangers(&mut self) {
+        if self.launches > 0 {
+            return;
+        }
+        while let Ok(Some(child)) = process::ended_child() {
+            if self.live.values().any(|live| live.pid() == child.pid) {
+                return;
+            }
+            let _ = process::reap(child.pid);
+        }
+    }
+}
+
+async fn joined(batch: &mut Option<Batch>) -> (Changes, Result<Vec<Intent>, StoreError>) {
+    match batch {
+        Some(handle) => handle.await.expect("the recorder does not panic"),
+        None => std::future::pending().await,
+    }
+}
+
+async fn until(at: Option<tokio::time::Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Turns each byte of a command into a ring, until it goes.
+async fn listen(reader: tokio::net::unix::OwnedReadHalf, sender: &UnboundedSender<Note>) {
+    let mut buffer = [0u8; 64];
+    while reader.readable().await.is_ok() {
+        match reader.try_read(&mut buffer) {
+            Ok(0) => return,
+            Ok(_) => {
+                let _ = sender.send(Note::Ring);
+            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(_) => return,
+        }
+    }
+}
+
+fn now() -> Moment {
+    Moment {
+        boot: BootMillis(u64::try_from(clock::since_boot().as_millis()).unwrap_or(u64::MAX)),
+        wall: jiff::Timestamp::now(),
+    }
+}
