@@ -1,9 +1,13 @@
 //! What goes out as YAML comes back the same.
 
 mod support {
+    pub(crate) mod draw;
     pub(crate) mod drawn;
     pub(crate) mod filled;
 }
+
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 use k8s_openapi::api::core::v1;
 use proptest::prelude::*;
@@ -15,7 +19,8 @@ use podwright::translate::{
     Application, Controller, GenerateOptions, PlayOptions, Translation, documents, generate,
     translate,
 };
-use support::drawn::{self, Draw, HARD_TEXTS};
+use support::draw::{Draw, HARD_TEXTS};
+use support::drawn;
 use support::filled::{self, Sentinels};
 
 /// Reads a stream and translates it; any error is told.
@@ -296,4 +301,52 @@ spec:
         ),
         "{yaml}"
     );
+}
+
+#[test]
+fn kubectl_reads_every_text_as_it_was() {
+    let mut spec = drawn::pod(&mut Draw(&[]));
+    let texts = HARD_TEXTS.iter().flat_map(|text| {
+        [
+            (*text).to_owned(),
+            format!("a{text}"),
+            format!("/{text} b"),
+            format!("{text}\n{text}"),
+        ]
+    });
+    spec.containers[0].args = Some(texts.collect());
+    let yaml = documents(&[spec.clone()], &[], &GenerateOptions::default()).unwrap();
+    let Some(json) = through_kubectl(&yaml) else {
+        eprintln!("skipped: lacks kubectl");
+        return;
+    };
+    let pod: v1::Pod = serde_json::from_str(&json).unwrap();
+    let container = pod.spec.unwrap().containers.remove(0);
+    assert_eq!(container.args, spec.containers[0].args);
+}
+
+/// Lets kubectl read a manifest and write it as JSON, without any server.
+fn through_kubectl(yaml: &str) -> Option<String> {
+    let mut child = Command::new("kubectl")
+        .args([
+            "annotate",
+            "--local",
+            "--overwrite",
+            "-f",
+            "-",
+            "a=b",
+            "-o",
+            "json",
+        ])
+        .env("KUBECONFIG", "/dev/null")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .ok()?;
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(yaml.as_bytes()).unwrap();
+    drop(stdin);
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success());
+    Some(String::from_utf8(output.stdout).unwrap())
 }

@@ -13,9 +13,9 @@ use crate::model::quantity::{Bytes, Quantity};
 use crate::model::volume::NamedVolumeSpec;
 use crate::names::{ObjectName, VolumeName};
 
+use super::metadata::named;
 use super::notes::{Notes, filled};
 use super::options::PlayOptions;
-use super::pod::named;
 use super::resources;
 
 /// A ConfigMap of a play.

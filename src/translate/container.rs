@@ -14,7 +14,7 @@ use crate::names::{ContainerName, ImageRef, VolumeName};
 use super::annotations::{Annotations, PIDS_LIMIT};
 use super::notes::{Feature, Notes, filled, items};
 use super::security::{Fields, PrivilegeFields};
-use super::{env, network, probe, resources, security, volume};
+use super::{env, mount, network, probe, resources, security};
 
 /// Which list of the pod a container stands in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +97,7 @@ pub(super) fn container(
         env_from: env::env_from(items(env_from.as_ref()), &at.field("envFrom"), notes),
         env: env::env(items(env.as_ref()), &at.field("env"), notes),
         ports: network::ports(items(ports.as_ref()), &at.field("ports"), notes),
-        mounts: volume::mounts(
+        mounts: mount::mounts(
             items(volume_mounts.as_ref()),
             &at.field("volumeMounts"),
             notes,

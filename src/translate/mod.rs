@@ -13,6 +13,8 @@ mod container;
 mod env;
 mod generate;
 mod infra;
+mod metadata;
+mod mount;
 mod network;
 mod notes;
 mod options;

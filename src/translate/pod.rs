@@ -3,30 +3,21 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::manifest::source::{At, Findings};
 use crate::model::container::{ContainerSpec, Role};
-use crate::model::pod::{Labels, PodSpec, RestartPolicy};
+use crate::model::pod::{PodSpec, RestartPolicy};
 use crate::model::quantity::Seconds;
-use crate::names::{ObjectName, PodName, VolumeName};
+use crate::names::{ObjectName, VolumeName};
 
 use super::annotations::Annotations;
 use super::container::{self, Kind};
 use super::infra::{self, InfraFields};
+use super::metadata::{self, Meta};
 use super::network;
 use super::notes::{Feature, Notes, filled, items};
 use super::options::PlayOptions;
 use super::volume;
-
-/// The metadata of a pod, from its own document or from a controller's.
-pub(super) struct Meta {
-    /// None if an error was found in it; what else is wrong is still told.
-    pub name: Option<PodName>,
-    pub namespace: Option<ObjectName>,
-    pub labels: Labels,
-    pub annotations: Labels,
-}
 
 /// Translates a Pod document; none if an error was found, all of which are in `findings`.
 pub(super) fn pod(
@@ -42,66 +33,12 @@ pub(super) fn pod(
     let notes = &mut Notes::new(findings);
     let at = At::ROOT;
     let meta_at = at.field("metadata");
-    let meta = meta(metadata, &meta_at, notes);
+    let meta = metadata::meta(metadata, &meta_at, notes);
     let Some(spec) = spec else {
         notes.required(&at.field("spec"), "Required value");
         return None;
     };
     template(meta, &meta_at, spec, &at.field("spec"), options, notes)
-}
-
-/// Translates the metadata of a document whose name becomes a pod's.
-pub(super) fn meta(metadata: &ObjectMeta, at: &At<'_>, notes: &mut Notes<'_>) -> Meta {
-    let name_at = at.field("name");
-    let name = match filled(metadata.name.as_ref()) {
-        Some(name) => notes.parse(&name_at, name, PodName::parse),
-        None => {
-            notes.required(&name_at, "pod does not have a name");
-            None
-        }
-    };
-    let (namespace, labels, annotations) = named(metadata, at, notes);
-    Meta {
-        name,
-        namespace,
-        labels,
-        annotations,
-    }
-}
-
-/// Returns namespace, labels and annotations; everything else in a document's metadata is the server's.
-pub(super) fn named(
-    metadata: &ObjectMeta,
-    at: &At<'_>,
-    notes: &mut Notes<'_>,
-) -> (Option<ObjectName>, Labels, Labels) {
-    let ObjectMeta {
-        annotations,
-        labels,
-        namespace,
-        name: _,
-        generate_name: _,
-        // Set by the server, or only of use there.
-        creation_timestamp: _,
-        deletion_grace_period_seconds: _,
-        deletion_timestamp: _,
-        finalizers: _,
-        generation: _,
-        managed_fields: _,
-        owner_references: _,
-        resource_version: _,
-        self_link: _,
-        uid: _,
-    } = metadata;
-    (
-        notes.parse_some(
-            &at.field("namespace"),
-            namespace.as_ref(),
-            ObjectName::parse,
-        ),
-        labels.clone().unwrap_or_default(),
-        annotations.clone().unwrap_or_default(),
-    )
 }
 
 /// Translates what a pod is, wherever its metadata comes from.

@@ -1,12 +1,10 @@
-//! What a pod mounts, and where its containers see it.
-
-use std::path::PathBuf;
+//! What a pod can mount.
 
 use k8s_openapi::api::core::v1;
 
 use crate::manifest::source::At;
 use crate::model::quantity::Quantity;
-use crate::model::volume::{HostPathKind, Medium, Mount, Propagation, SubPath, VolumeSpec};
+use crate::model::volume::{HostPathKind, Medium, VolumeSpec};
 use crate::names::{ImageRef, VolumeName};
 
 use super::notes::{Feature, Notes, filled};
@@ -218,86 +216,4 @@ fn image_of(
         pull: container::pull_policy(pull_policy.as_ref(), Some(&reference), &pull_at, notes),
         reference,
     })
-}
-
-/// Translates where a container sees its volumes.
-pub(super) fn mounts(list: &[v1::VolumeMount], at: &At<'_>, notes: &mut Notes<'_>) -> Vec<Mount> {
-    list.iter()
-        .enumerate()
-        .filter_map(|(index, item)| mount(item, &at.index(index), notes))
-        .collect()
-}
-
-fn mount(item: &v1::VolumeMount, at: &At<'_>, notes: &mut Notes<'_>) -> Option<Mount> {
-    let v1::VolumeMount {
-        bind_mount_options,
-        mount_path,
-        mount_propagation,
-        name,
-        read_only,
-        recursive_read_only,
-        sub_path,
-        sub_path_expr,
-    } = item;
-    notes.not_yet_if(&at.field("bindMountOptions"), bind_mount_options.as_ref());
-    if filled(recursive_read_only.as_ref()).is_some_and(|word| word != "Disabled") {
-        notes.not_yet(&at.field("recursiveReadOnly"));
-    }
-    let (path, options) = mount_path.split_once(':').unwrap_or((mount_path, ""));
-    let mut options: Vec<String> = options
-        .split(',')
-        .filter(|option| !option.is_empty())
-        .map(str::to_owned)
-        .collect();
-    let asks_read_only = options.iter().any(|option| option == "ro");
-    options.retain(|option| option != "ro" && option != "rw");
-    for option in options.iter().filter(|option| !is_honoured(option)) {
-        let message = format!("the option `{option}` of a mount is not honoured yet");
-        notes.warning(&at.field("mountPath"), message);
-    }
-    let propagation_at = at.field("mountPropagation");
-    let propagation = notes.choose(
-        &propagation_at,
-        mount_propagation.as_ref(),
-        Propagation::None,
-        &[
-            ("None", Propagation::None),
-            ("HostToContainer", Propagation::HostToContainer),
-            ("Bidirectional", Propagation::Bidirectional),
-        ],
-    );
-    if propagation != Propagation::None {
-        notes.uses(&propagation_at, Feature::MountPropagation);
-    }
-    Some(Mount {
-        volume: notes.parse(&at.field("name"), name, VolumeName::parse)?,
-        path: PathBuf::from(path),
-        sub_path: part(sub_path.as_ref(), sub_path_expr.as_ref(), at, notes),
-        read_only: read_only.unwrap_or(false) || asks_read_only,
-        propagation,
-        options,
-    })
-}
-
-/// Labels of SELinux (`z`, `Z`) mean nothing to a host that does not enforce them.
-fn is_honoured(option: &str) -> bool {
-    [
-        "z", "Z", "exec", "noexec", "suid", "nosuid", "dev", "nodev", "rbind", "bind",
-    ]
-    .contains(&option)
-}
-
-fn part(
-    literal: Option<&String>,
-    expression: Option<&String>,
-    at: &At<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<SubPath> {
-    if let Some(path) = filled(literal) {
-        notes.uses(&at.field("subPath"), Feature::SubPath);
-        return Some(SubPath::Literal(path.clone()));
-    }
-    let path = filled(expression)?;
-    notes.uses(&at.field("subPathExpr"), Feature::SubPath);
-    Some(SubPath::Expression(path.clone()))
 }

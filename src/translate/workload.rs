@@ -10,9 +10,10 @@ use crate::model::pod::PodSpec;
 use crate::names::PodName;
 
 use super::annotations;
+use super::metadata::{self, Meta, named};
 use super::notes::Notes;
 use super::options::PlayOptions;
-use super::pod::{self, Meta, named};
+use super::pod;
 
 /// The pods of a controller.
 pub(super) struct Workload {
@@ -183,7 +184,7 @@ fn first_pod(
         metadata: pod_metadata,
         spec,
     } = template;
-    let controller = pod::meta(metadata, &At::ROOT.field("metadata"), notes);
+    let controller = metadata::meta(metadata, &At::ROOT.field("metadata"), notes);
     let at = At::ROOT.field("spec");
     let at = at.field("template");
     let meta_at = at.field("metadata");

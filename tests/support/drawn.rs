@@ -1,15 +1,13 @@
-//! Valid pods of every shape, drawn from bytes: fewer and smaller bytes are simpler pods.
+//! Valid pods of every shape, drawn from bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::net::IpAddr;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use podwright::model::container::{
     CAPABILITIES, Capability, ContainerSpec, Device, Divisor, EnvFrom, EnvSource, EnvValue, EnvVar,
     FieldRef, Handler, HttpHeader, HttpScheme, KeyRef, Lifecycle, Limits, PortRef, Privileges,
-    Probe, Probes, ProcMount, ProcessSpec, PullPolicy, ResourceField, ResourceRef, Role,
-    SeccompProfile, SecuritySettings, StopSignal, Terminal, TerminationMessage,
-    TerminationMessagePolicy,
+    Probe, Probes, ProcMount, ProcessSpec, ResourceField, ResourceRef, Role, SeccompProfile,
+    SecuritySettings, StopSignal, Terminal, TerminationMessage, TerminationMessagePolicy,
 };
 use podwright::model::infra::{
     EtcHostname, FsGroupChange, HostsFile, InfraSpec, IpcNamespace, PidNamespace, SharedNamespaces,
@@ -19,226 +17,14 @@ use podwright::model::network::{
     Attachment, ContainerPort, DnsPolicy, DnsSpec, HostPort, HostsEntry, NetworkSpec, Protocol,
 };
 use podwright::model::pod::{ContainerNaming, PodSpec, RestartPolicy};
-use podwright::model::quantity::{Bytes, MilliCpu, Seconds};
+use podwright::model::quantity::{Bytes, MilliCpu};
 use podwright::model::volume::{
-    DownwardFile, DownwardValue, FileMode, HostPathKind, KeyItem, KeyProjection, Medium, Mount,
+    DownwardFile, DownwardValue, HostPathKind, KeyItem, KeyProjection, Medium, Mount,
     NamedVolumeSpec, ProjectedSource, ProjectionForm, Propagation, SubPath, VolumeSpec,
 };
 use podwright::names::VolumeName;
 
-/// Texts that a careless writer of YAML turns into something else.
-pub(crate) const HARD_TEXTS: &[&str] = &[
-    "",
-    "yes",
-    "no",
-    "on",
-    "off",
-    "y",
-    "n",
-    "true",
-    "~",
-    "null",
-    "Null",
-    "0123",
-    "0o17",
-    "0x1F",
-    "0b11",
-    "1e3",
-    "1.",
-    ".5",
-    "1_000",
-    "+1",
-    "-1",
-    ".inf",
-    ".NaN",
-    "1:30",
-    "2001-01-01",
-    "=",
-    "<<",
-    "!tag",
-    "&a",
-    "*a",
-    "%x",
-    "@x",
-    "`x",
-    "- a",
-    "a: b",
-    "a #b",
-    "#a",
-    "'",
-    "\"",
-    "{a}",
-    "[a]",
-    "a\nb",
-    "a\n",
-    "\n",
-    " a",
-    "a ",
-    "\ta",
-    "a\tb",
-    "ü",
-    "\u{7f}",
-    "\u{85}",
-    "\u{2028}",
-    "\u{feff}",
-    "\u{1}",
-    "\u{1f600}",
-    "---",
-    "...",
-    "?",
-    "? a",
-    ":",
-    "a:",
-    ",",
-    "|",
-    ">",
-    "\\",
-    "a\r\nb",
-    "a\n\n b",
-    "Yes",
-    "NO",
-    "1e3_0",
-    "0_1",
-    "12e03",
-    "1.5e+3",
-    "08",
-    "-0",
-    "0.0",
-    "infinity",
-    "nan",
-    "True",
-    "FALSE",
-];
-
-/// Bytes to draw from; where none are left, each draw is the simplest.
-pub(crate) struct Draw<'b>(pub(crate) &'b [u8]);
-
-impl Draw<'_> {
-    fn byte(&mut self) -> u8 {
-        match self.0.split_first() {
-            Some((first, rest)) => {
-                self.0 = rest;
-                *first
-            }
-            None => 0,
-        }
-    }
-
-    fn bool(&mut self) -> bool {
-        self.byte() % 2 == 1
-    }
-
-    fn number(&mut self, least: u64, most: u64) -> u64 {
-        let wide = (0..4).fold(0, |wide, _| wide << 8 | u64::from(self.byte()));
-        least + wide % (most - least + 1)
-    }
-
-    fn pick<T: Clone>(&mut self, choices: &[T]) -> T {
-        choices[usize::from(self.byte()) % choices.len()].clone()
-    }
-
-    fn some<T>(&mut self, draw: impl FnOnce(&mut Self) -> T) -> Option<T> {
-        self.bool().then(|| draw(self))
-    }
-
-    fn list<T>(&mut self, mut draw: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        (0..self.byte() % 4).map(|_| draw(self)).collect()
-    }
-
-    /// Draws a list with at least one item.
-    fn filled<T>(&mut self, mut draw: impl FnMut(&mut Self) -> T) -> Vec<T> {
-        let mut list = vec![draw(self)];
-        list.extend(self.list(draw));
-        list
-    }
-
-    fn text(&mut self) -> String {
-        self.pick(HARD_TEXTS).to_owned()
-    }
-
-    fn some_text(&mut self) -> String {
-        format!("t{}", self.text())
-    }
-
-    fn word(&mut self) -> String {
-        self.pick(&[
-            "a", "b1", "yes", "no", "0123", "1e3", "null", "x-y", "true", "12", "on",
-        ])
-        .to_owned()
-    }
-
-    fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(&mut self) -> T {
-        self.word().parse().unwrap()
-    }
-
-    fn path(&mut self) -> PathBuf {
-        format!("/{}", self.word()).into()
-    }
-
-    fn seconds(&mut self) -> Seconds {
-        Seconds(self.number(0, 100_000))
-    }
-
-    fn positive(&mut self) -> Seconds {
-        Seconds(self.number(1, 3600))
-    }
-
-    fn id(&mut self) -> u32 {
-        u32::try_from(self.number(0, 0x7fff_ffff)).unwrap()
-    }
-
-    fn count(&mut self) -> u32 {
-        u32::try_from(self.number(1, 1000)).unwrap()
-    }
-
-    fn port(&mut self) -> u16 {
-        u16::try_from(self.number(1, 65535)).unwrap()
-    }
-
-    fn bytes(&mut self) -> Bytes {
-        let unit = self.pick(&[1, 1000, 1 << 10, 1 << 20, 1 << 30]);
-        Bytes(self.number(0, 5000) * unit)
-    }
-
-    fn cpu(&mut self) -> MilliCpu {
-        MilliCpu(self.number(0, 64_000))
-    }
-
-    fn ip(&mut self) -> IpAddr {
-        self.pick(&["10.0.0.1", "::1", "192.0.2.7", "2001:db8::1", "0.0.0.0"])
-            .parse()
-            .unwrap()
-    }
-
-    fn map(&mut self) -> BTreeMap<String, String> {
-        let pairs = self.list(|draw| (draw.word(), draw.text()));
-        pairs.into_iter().collect()
-    }
-
-    fn mode(&mut self) -> FileMode {
-        FileMode(u16::try_from(self.number(0, 0o777)).unwrap())
-    }
-
-    fn pull(&mut self) -> PullPolicy {
-        self.pick(&[
-            PullPolicy::Always,
-            PullPolicy::IfNotPresent,
-            PullPolicy::Never,
-            PullPolicy::Newer,
-        ])
-    }
-
-    fn image<T: std::str::FromStr<Err: std::fmt::Debug>>(&mut self) -> T {
-        self.pick(&[
-            "nginx",
-            "localhost/a:latest",
-            "a.example:5000/b/c:v1",
-            "a@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-        ])
-        .parse()
-        .unwrap()
-    }
-}
+use super::draw::Draw;
 
 pub(crate) fn pod(d: &mut Draw<'_>) -> PodSpec {
     PodSpec {
