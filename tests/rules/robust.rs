@@ -1,5 +1,7 @@
 //! No manifest, however wrong, makes the rules panic.
 
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 
 use crate::check;
@@ -66,4 +68,37 @@ fn odd_values_anywhere_are_findings_or_nothing() {
         }
     }
     assert!(readable > 1000, "only {readable} manifests could be read");
+}
+
+#[test]
+fn long_lists_cost_no_more_than_their_length() {
+    const LONG: usize = 20_000;
+    let all = |make: &dyn Fn(usize) -> Value| (0..LONG).map(make).collect::<Vec<_>>();
+    let container = json!({
+        "name": "c",
+        "image": "i",
+        "env": all(&|n| json!({"name": format!("A{}", n / 2)})),
+        "ports": all(&|n| json!({"containerPort": 80, "hostPort": n % 60_000 + 1})),
+        "volumeMounts": all(&|n| json!({"name": format!("w{n}"), "mountPath": format!("/{n}")})),
+        "volumeDevices": all(&|n| json!({"name": format!("v{n}"), "devicePath": format!("/d{n}")})),
+        "resources": {"claims": all(&|n| json!({"name": format!("r{n}")}))},
+    });
+    let pod = json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [container],
+        "hostAliases": all(&|n| json!({"ip": format!("10.0.{}.{}", n / 250, n % 250)})),
+        "imagePullSecrets": all(&|n| json!({"name": n.to_string()})),
+        "schedulingGates": all(&|n| json!({"name": n.to_string()})),
+        "topologySpreadConstraints": all(&|n| json!({"maxSkew": 1, "topologyKey": n.to_string(), "whenUnsatisfiable": "DoNotSchedule"})),
+        "volumes": all(&|n| json!({"name": format!("v{n}"), "configMap": {"name": "m"}})),
+    }});
+    let files = json!({"kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "containers": [{"name": "c", "image": "i"}],
+        "volumes": [{"name": "v", "secret": {"secretName": "s", "items": all(&|n| json!({"key": "k", "path": format!("a/{n}")}))}}],
+    }});
+    for manifest in [pod, files] {
+        let start = Instant::now();
+        check(&manifest).expect("the manifest can be read");
+        let spent = start.elapsed();
+        assert!(spent < Duration::from_secs(20), "it took {spent:?}");
+    }
 }

@@ -6,25 +6,25 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec, Service};
+use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
+use super::behind::{self, Pods};
 use super::containers::every_container;
 use super::fault::{is_on, items, text, text_or};
-use super::references::{self, Keys};
+use super::references;
 use crate::manifest::decode::Object;
 use crate::manifest::read::{Read, Reading};
 use crate::manifest::source::{At, Findings, Located};
-
-type Map = BTreeMap<String, String>;
 
 /// Checks the objects of a reading against each other.
 pub(super) fn check(reading: &Reading) -> Vec<Located> {
     let mut located = Vec::new();
     let keys = references::all_keys(reading);
     let mut seen = BTreeMap::new();
-    let mut host_ports = Vec::new();
+    let pods = Pods::of(reading);
+    let mut host_ports = Taken::new();
     for read in &reading.objects {
         let mut found = Findings::default();
         twice(read, &mut seen, &mut found);
@@ -36,7 +36,7 @@ pub(super) fn check(reading: &Reading) -> Vec<Located> {
             shared_host_ports(read, object, &mut host_ports, &mut found);
         }
         if let Some(Object::Service(service)) = &read.object {
-            target_ports(service, namespace(read), reading, &mut found);
+            behind::target_ports(service, namespace(read), &pods, &mut found);
         }
         located.extend(read.document.locate(found));
     }
@@ -150,29 +150,19 @@ fn probed_ports(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     });
 }
 
-struct HostPort {
-    ip: String,
-    number: i32,
-    protocol: String,
-    title: String,
-}
+/// A port is compared with as many holders of its number: more only repeat what was said.
+const MOST_COMPARED: usize = 64;
 
-impl HostPort {
-    fn collides_with(&self, other: &HostPort) -> bool {
-        let is_any = |ip: &str| ["", "0.0.0.0", "::"].contains(&ip);
-        self.number == other.number
-            && self.protocol == other.protocol
-            && (self.ip == other.ip || is_any(&self.ip) || is_any(&other.ip))
-    }
+/// Who has a port of the host already, by number and protocol: on which address, and which object.
+type Taken = BTreeMap<(i32, String), Vec<(String, String)>>;
+
+fn collide(one: &str, other: &str) -> bool {
+    let is_any = |ip: &str| ["", "0.0.0.0", "::"].contains(&ip);
+    one == other || is_any(one) || is_any(other)
 }
 
 /// Warns of pods that want the same port of the one host.
-fn shared_host_ports(
-    read: &Read,
-    object: &Object,
-    taken: &mut Vec<HostPort>,
-    found: &mut Findings,
-) {
+fn shared_host_ports(read: &Read, object: &Object, taken: &mut Taken, found: &mut Findings) {
     if matches!(object, Object::Job(_) | Object::CronJob(_)) {
         return;
     }
@@ -188,86 +178,19 @@ fn shared_host_ports(
                 let Some(number) = wanted else {
                     continue;
                 };
-                let wanted = HostPort {
-                    ip: text(&port.host_ip).to_owned(),
-                    number,
-                    protocol: text_or(&port.protocol, "TCP").to_owned(),
-                    title: title.clone(),
-                };
-                if let Some(other) = taken.iter().find(|other| other.collides_with(&wanted)) {
-                    let (protocol, title) = (&wanted.protocol, &other.title);
-                    let message = format!("host port {number}/{protocol} is wanted by {title} too");
+                let key = (number, text_or(&port.protocol, "TCP").to_owned());
+                let ip = text(&port.host_ip);
+                let mut holders = taken.get(&key).into_iter().flatten().take(MOST_COMPARED);
+                if let Some((_, other)) = holders.find(|(held, _)| collide(held, ip)) {
+                    let protocol = &key.1;
+                    let message = format!("host port {number}/{protocol} is wanted by {other} too");
                     found.warning(&at.index(index), message);
                 }
-                own.push(wanted);
+                own.push((key, ip.to_owned()));
             }
         });
     });
-    taken.append(&mut own);
-}
-
-/// Warns of ports of a service that lead to a name which no pod behind it has.
-fn target_ports(service: &Service, space: &str, reading: &Reading, found: &mut Findings) {
-    let Some(spec) = &service.spec else {
-        return;
-    };
-    let empty = Map::new();
-    let chosen = spec.selector.as_ref().unwrap_or(&empty);
-    if chosen.is_empty() {
-        return;
-    }
-    let (mut has_pods, mut names) = (false, BTreeSet::new());
-    for read in reading
-        .objects
-        .iter()
-        .filter(|read| namespace(read) == space)
-    {
-        let Some(object) = &read.object else {
-            continue;
-        };
-        every_spec(object, &mut |meta, spec, at| {
-            let labels = meta.and_then(|meta| meta.labels.as_ref()).unwrap_or(&empty);
-            if chosen
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value))
-            {
-                has_pods = true;
-                every_container(spec, at, &mut |container, _| {
-                    let ports = items(&container.ports).iter();
-                    names.extend(ports.map(|port| text(&port.name).to_owned()));
-                });
-            }
-        });
-    }
-    let at = At::ROOT;
-    let at = at.field("spec");
-    let at = at.field("ports");
-    for (index, port) in items(&spec.ports).iter().enumerate() {
-        if let Some(IntOrString::String(name)) = &port.target_port
-            && has_pods
-            && !names.contains(name)
-        {
-            let message = format!("no pod behind this service has a port of the name {name:?}");
-            found.warning(&at.index(index).field("targetPort"), message);
-        }
-    }
-}
-
-/// The keys of the ConfigMaps and Secrets of a reading.
-pub(super) fn keys_of(object: &Object) -> Option<(&'static str, &str, Keys<'_>)> {
-    match object {
-        Object::ConfigMap(map) => {
-            let texts = map.data.iter().flatten().map(|(key, _)| key.as_str());
-            let bytes = map.binary_data.iter().flatten();
-            let keys = texts.chain(bytes.map(|(key, _)| key.as_str())).collect();
-            Some(("ConfigMap", text(&map.metadata.name), keys))
-        }
-        Object::Secret(secret) => {
-            let texts = secret.string_data.iter().flatten();
-            let bytes = secret.data.iter().flatten().map(|(key, _)| key.as_str());
-            let keys = bytes.chain(texts.map(|(key, _)| key.as_str())).collect();
-            Some(("Secret", text(&secret.metadata.name), keys))
-        }
-        _ => None,
+    for (key, ip) in own {
+        taken.entry(key).or_default().push((ip, title.clone()));
     }
 }

@@ -1,6 +1,6 @@
 //! Annotations that mean something to a pod, most of them older than the fields that replaced them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{AppArmorProfile, PodSpec, SeccompProfile, Toleration};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -71,16 +71,16 @@ fn app_armor(
     at: &At<'_>,
     found: &mut Findings,
 ) {
+    let mut containers = BTreeSet::new();
+    every_container(spec, &At::ROOT, &mut |container, _| {
+        containers.insert(container.name.clone());
+    });
     for (key, profile) in annotations {
         let Some(name) = key.strip_prefix(APP_ARMOR) else {
             continue;
         };
         let at = at.key(key);
-        let mut has_container = false;
-        every_container(spec, &At::ROOT, &mut |container, _| {
-            has_container |= container.name == name;
-        });
-        if !has_container {
+        if !containers.contains(name) {
             found.invalid(&at, name, "container not found");
         }
         let is_known = ["", "runtime/default", "unconfined"].contains(&profile.as_str());

@@ -64,18 +64,25 @@ pub fn check_all(reading: &mut Reading) {
 /// To the server no selector is another thing than an empty one: the one selects nothing, the other
 /// everything. The decoded types have one value for both, so the document has to tell.
 fn with_empty_selector(object: &Object, document: &Document) -> Option<Object> {
-    document.node().get("spec")?.get("selector")?.as_map()?;
-    let mut object = object.clone();
-    let selector = match &mut object {
-        Object::Deployment(one) => &mut one.spec.selector,
-        Object::DaemonSet(one) => &mut one.spec.selector,
-        Object::ReplicaSet(one) => &mut one.spec.selector,
-        Object::StatefulSet(one) => &mut one.spec.selector,
+    let selector = match object {
+        Object::Deployment(one) => &one.spec.selector,
+        Object::DaemonSet(one) => &one.spec.selector,
+        Object::ReplicaSet(one) => &one.spec.selector,
+        Object::StatefulSet(one) => &one.spec.selector,
         _ => return None,
     };
-    if !super::selector::is_empty(selector) {
+    if !super::selector::is_absent(selector) {
         return None;
     }
-    selector.match_labels = Some(BTreeMap::new());
+    document.node().get("spec")?.get("selector")?.as_map()?;
+    let mut object = object.clone();
+    let empty = Some(BTreeMap::new());
+    match &mut object {
+        Object::Deployment(one) => one.spec.selector.match_labels = empty,
+        Object::DaemonSet(one) => one.spec.selector.match_labels = empty,
+        Object::ReplicaSet(one) => one.spec.selector.match_labels = empty,
+        Object::StatefulSet(one) => one.spec.selector.match_labels = empty,
+        _ => {}
+    }
     Some(object)
 }

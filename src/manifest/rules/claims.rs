@@ -1,6 +1,6 @@
 //! Resource claims of a pod and the containers that use them (KEP-4381).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{PodResourceClaim, ResourceClaim};
 
@@ -8,6 +8,9 @@ use super::fault::{Faults as _, Shown};
 use super::names;
 use super::scope::Scope;
 use crate::manifest::source::{At, FindingType, Findings};
+
+/// As many names are shown where one is missing.
+const MOST_SHOWN: usize = 20;
 
 /// Checks the claims of a pod.
 pub(super) fn of_pod(claims: &[PodResourceClaim], at: &At<'_>, found: &mut Findings) {
@@ -60,7 +63,7 @@ pub(super) fn of_container(
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    let mut seen: Vec<(&str, &str)> = Vec::new();
+    let mut seen: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for (index, claim) in claims.iter().enumerate() {
         let at = at.index(index);
         let name = claim.name.as_str();
@@ -74,13 +77,12 @@ pub(super) fn of_container(
             found.invalid_each(&at.field("request"), request, wrong);
         }
         // without a request, a claim stands for all its requests
-        let is_taken = seen.iter().any(|(other, part)| {
-            *other == name && (part.is_empty() || request.is_empty() || *part == request)
-        });
-        if is_taken {
+        let requests = seen.entry(name).or_default();
+        let is_whole = request.is_empty() && !requests.is_empty();
+        if is_whole || requests.contains("") || requests.contains(request) {
             found.duplicate(&at, name);
         }
-        seen.push((name, request));
+        requests.insert(request);
         if !scope.claims.contains(name) {
             found.error(FindingType::NotFound, &at, unknown(name, scope));
         }
@@ -88,7 +90,7 @@ pub(super) fn of_container(
 }
 
 fn unknown(name: &str, scope: &Scope<'_>) -> String {
-    let known: Vec<&str> = scope.claims.iter().copied().collect();
+    let known: Vec<&str> = scope.claims.iter().copied().take(MOST_SHOWN).collect();
     let known = if known.is_empty() {
         " which is empty".to_owned()
     } else {

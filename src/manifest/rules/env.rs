@@ -1,5 +1,7 @@
 //! Environment variables and where their values come from.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{
     EnvFromSource, EnvVar, EnvVarSource, ObjectFieldSelector, ResourceFieldSelector,
 };
@@ -269,10 +271,10 @@ fn object_ref(name: &str, at: &At<'_>, found: &mut Findings) {
 
 /// Warns of a variable that hides an earlier one of the same name.
 pub(super) fn warn_hidden(variables: &Option<Vec<EnvVar>>, at: &At<'_>, found: &mut Findings) {
-    let variables = items(variables);
-    for (index, variable) in variables.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for (index, variable) in items(variables).iter().enumerate() {
         let name = variable.name.as_str();
-        if !variables[..index].iter().any(|other| other.name == name) {
+        if seen.insert(name) {
             continue;
         }
         let (value, reference) = (text(&variable.value), format!("$({name})"));

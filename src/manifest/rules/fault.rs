@@ -214,6 +214,14 @@ pub(super) fn items<T>(list: &Option<Vec<T>>) -> &[T] {
     list.as_deref().unwrap_or_default()
 }
 
+/// Returns a part that may be absent, or an empty one in its place.
+pub(super) fn or_empty<T: Clone + Default>(part: &Option<T>) -> Cow<'_, T> {
+    match part {
+        Some(part) => Cow::Borrowed(part),
+        None => Cow::Owned(T::default()),
+    }
+}
+
 /// Tells whether an optional switch is on.
 pub(super) fn is_on(switch: Option<bool>) -> bool {
     switch.unwrap_or_default()

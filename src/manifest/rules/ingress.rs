@@ -5,7 +5,7 @@ use k8s_openapi::api::networking::v1::{
     HTTPIngressPath, Ingress, IngressBackend, IngressRule, IngressServiceBackend, IngressTLS,
 };
 
-use super::fault::{Faults as _, Message, Shown, items, text};
+use super::fault::{Faults as _, Message, Shown, items, or_empty, text};
 use super::{address, metadata, names, ports};
 use crate::manifest::source::{At, Findings};
 
@@ -21,7 +21,7 @@ pub fn ingress(ingress: &Ingress, found: &mut Findings) {
     let at = At::ROOT;
     let (meta_at, at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&ingress.metadata, names::dns_subdomain, &meta_at, found);
-    let spec = ingress.spec.clone().unwrap_or_default();
+    let spec = or_empty(&ingress.spec);
     let rules = items(&spec.rules);
     if rules.is_empty() && spec.default_backend.is_none() {
         let message = "either `defaultBackend` or `rules` must be specified";
@@ -139,7 +139,7 @@ fn service_backend(service: &IngressServiceBackend, at: &At<'_>, found: &mut Fin
             names::dns_1035_label(&service.name),
         );
     }
-    let port = service.port.clone().unwrap_or_default();
+    let port = or_empty(&service.port);
     let port_at = service_at.field("port");
     match (text(&port.name), port.number.unwrap_or_default()) {
         ("", 0) => found.required(at, "port name or number is required"),

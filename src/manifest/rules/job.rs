@@ -3,7 +3,7 @@
 use k8s_openapi::api::batch::v1::{CronJob, Job, JobSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::fault::{Faults as _, Shown, is_on, text, text_or};
+use super::fault::{Faults as _, Shown, is_on, or_empty, text, text_or};
 use super::template::Template;
 use super::warnings::Hostname;
 use super::{cron, job_policy, metadata, names, selector, timezone, warnings, workload};
@@ -25,7 +25,7 @@ pub fn job(job: &Job, found: &mut Findings) {
     let at = At::ROOT;
     let (meta_at, spec_at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&job.metadata, names::dns_subdomain, &meta_at, found);
-    let spec = job.spec.clone().unwrap_or_default();
+    let spec = or_empty(&job.spec);
     let template = Template::from(&spec.template);
     own_selector(&job.metadata, &spec, &template, &spec_at, found);
     job_spec(&spec, &template, &spec_at, found);
@@ -48,7 +48,7 @@ pub fn job(job: &Job, found: &mut Findings) {
 fn own_selector(
     meta: &ObjectMeta,
     spec: &JobSpec,
-    template: &Template,
+    template: &Template<'_>,
     at: &At<'_>,
     found: &mut Findings,
 ) {
@@ -60,7 +60,7 @@ fn own_selector(
         let Some(chosen) = &spec.selector else {
             return found.required(&selector_at, "");
         };
-        let labels = template.meta.labels.clone().unwrap_or_default();
+        let labels = or_empty(&template.meta.labels);
         if selector::is_usable(chosen) && !selector::matches(chosen, &labels) {
             workload::labels_differ(template, &at.field("template"), found);
         }
@@ -101,7 +101,7 @@ fn is_indexed(spec: &JobSpec) -> bool {
     spec.completion_mode.as_deref() == Some("Indexed")
 }
 
-fn job_spec(spec: &JobSpec, template: &Template, at: &At<'_>, found: &mut Findings) {
+fn job_spec(spec: &JobSpec, template: &Template<'_>, at: &At<'_>, found: &mut Findings) {
     found.not_negative(&at.field("parallelism"), spec.parallelism);
     found.not_negative(&at.field("completions"), spec.completions);
     found.not_negative(
@@ -148,7 +148,7 @@ fn job_spec(spec: &JobSpec, template: &Template, at: &At<'_>, found: &mut Findin
 }
 
 /// Checks that the pods of a job come to an end.
-fn ends(spec: &JobSpec, template: &Template, at: &At<'_>, found: &mut Findings) {
+fn ends(spec: &JobSpec, template: &Template<'_>, at: &At<'_>, found: &mut Findings) {
     let at = at.field("spec");
     let at = at.field("restartPolicy");
     match text_or(&template.spec.restart_policy, "Always") {
@@ -273,7 +273,7 @@ pub fn cron_job(cron_job: &CronJob, found: &mut Findings) {
         concurrency,
         &CONCURRENCIES,
     );
-    let job = spec.job_template.spec.clone().unwrap_or_default();
+    let job = or_empty(&spec.job_template.spec);
     let job_at = spec_at.field("jobTemplate");
     let job_at = job_at.field("spec");
     let template = Template::from(&job.template);

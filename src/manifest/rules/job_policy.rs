@@ -20,7 +20,7 @@ const MOST_CODES: usize = 255;
 const LONGEST_INDEXES: usize = 64 << 10;
 
 /// Checks the rules by which a failed pod counts.
-pub(super) fn failure(spec: &JobSpec, template: &Template, at: &At<'_>, found: &mut Findings) {
+pub(super) fn failure(spec: &JobSpec, template: &Template<'_>, at: &At<'_>, found: &mut Findings) {
     let Some(policy) = &spec.pod_failure_policy else {
         return;
     };

@@ -15,6 +15,7 @@
 mod across;
 mod address;
 mod annotations;
+mod behind;
 mod block;
 mod check;
 mod claim;

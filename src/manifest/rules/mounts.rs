@@ -12,12 +12,16 @@ use super::paths;
 use super::scope::{Scope, VolumeKind};
 use crate::manifest::source::{At, Findings};
 
+/// As many names are shown where one is missing.
+const MOST_SHOWN: usize = 20;
 const PROPAGATIONS: [&str; 3] = ["Bidirectional", "HostToContainer", "None"];
 const RECURSIONS: [&str; 3] = ["Disabled", "Enabled", "IfPossible"];
 
 /// Checks the mounts of a container.
 pub(super) fn mounts(container: &Container, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings) {
     let mut seen = BTreeSet::new();
+    let devices = items(&container.volume_devices);
+    let devices = Places::of(devices.iter().map(|one| (&one.name, &one.device_path)));
     for (index, mount) in items(&container.volume_mounts).iter().enumerate() {
         let at = at.index(index);
         let path_at = at.field("mountPath");
@@ -26,7 +30,7 @@ pub(super) fn mounts(container: &Container, scope: &Scope<'_>, at: &At<'_>, foun
         if !seen.insert(&mount.mount_path) {
             found.invalid(&path_at, &mount.mount_path, "must be unique");
         }
-        apart_from_devices(mount, container, &at, found);
+        apart_from_devices(mount, &devices, &at, found);
         sub_path(mount, scope, &at, found);
         propagation(mount, container, &at.field("mountPropagation"), found);
         recursion(mount, &at.field("recursiveReadOnly"), found);
@@ -37,13 +41,11 @@ fn names_volume(name: &str, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings
     found.not_empty(at, name);
     if !scope.volumes.contains_key(name) {
         found.not_found(at, name);
-        let is_faulty = items(&scope.spec.volumes)
-            .iter()
-            .any(|one| one.name == name);
-        if is_faulty && !name.is_empty() {
+        if scope.declared.contains(name) {
             found.help(format!("the volume `{name}` has an error of its own"));
         } else if !scope.volumes.is_empty() {
-            let known: Vec<&str> = scope.volumes.keys().copied().collect();
+            let known = scope.volumes.keys().copied().take(MOST_SHOWN);
+            let known: Vec<&str> = known.collect();
             found.help(format!("the volumes here are `{}`", known.join("`, `")));
         } else {
             found.help("add it to the volumes of the pod".to_owned());
@@ -51,21 +53,34 @@ fn names_volume(name: &str, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings
     }
 }
 
+/// The names and paths that the other list of a container uses.
+struct Places<'c> {
+    names: BTreeSet<&'c str>,
+    paths: BTreeSet<&'c str>,
+}
+
+impl<'c> Places<'c> {
+    fn of(list: impl Iterator<Item = (&'c String, &'c String)>) -> Self {
+        let (names, paths) = list
+            .map(|(name, path)| (name.as_str(), path.as_str()))
+            .unzip();
+        Self { names, paths }
+    }
+}
+
 fn apart_from_devices(
     mount: &VolumeMount,
-    container: &Container,
+    devices: &Places<'_>,
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    let devices = items(&container.volume_devices);
-    if devices.iter().any(|device| device.name == mount.name) {
+    if devices.names.contains(mount.name.as_str()) {
         let message = "must not already exist in volumeDevices";
         found.invalid(&at.field("name"), &mount.name, message);
     }
-    let path = &mount.mount_path;
-    if devices.iter().any(|device| device.device_path == *path) {
+    if devices.paths.contains(mount.mount_path.as_str()) {
         let message = "must not already exist as a path in volumeDevices";
-        found.invalid(&at.field("mountPath"), path, message);
+        found.invalid(&at.field("mountPath"), &mount.mount_path, message);
     }
 }
 
@@ -119,6 +134,8 @@ fn recursion(mount: &VolumeMount, at: &At<'_>, found: &mut Findings) {
 /// Checks the block devices of a container.
 pub(super) fn devices(container: &Container, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings) {
     let (mut names, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    let mounts = items(&container.volume_mounts);
+    let mounts = Places::of(mounts.iter().map(|one| (&one.name, &one.mount_path)));
     for (index, device) in items(&container.volume_devices).iter().enumerate() {
         let at = at.index(index);
         let (name_at, path_at) = (at.field("name"), at.field("devicePath"));
@@ -138,24 +155,22 @@ pub(super) fn devices(container: &Container, scope: &Scope<'_>, at: &At<'_>, fou
             let message = "can not contain backsteps ('..')";
             found.invalid(&path_at, &device.device_path, message);
         }
-        apart_from_mounts(device, container, &at, found);
+        apart_from_mounts(device, &mounts, &at, found);
     }
 }
 
 fn apart_from_mounts(
     device: &VolumeDevice,
-    container: &Container,
+    mounts: &Places<'_>,
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    let mounts = items(&container.volume_mounts);
-    if mounts.iter().any(|mount| mount.name == device.name) {
+    if mounts.names.contains(device.name.as_str()) {
         let message = "must not already exist in volumeMounts";
         found.invalid(&at.field("name"), &device.name, message);
     }
-    let path = &device.device_path;
-    if mounts.iter().any(|mount| mount.mount_path == *path) {
+    if mounts.paths.contains(device.device_path.as_str()) {
         let message = "must not already exist as a path in volumeMounts";
-        found.invalid(&at.field("devicePath"), path, message);
+        found.invalid(&at.field("devicePath"), &device.device_path, message);
     }
 }

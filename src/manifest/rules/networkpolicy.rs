@@ -5,7 +5,7 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::fault::{Faults as _, Shown, items};
+use super::fault::{Faults as _, Shown, items, or_empty};
 use super::{address, metadata, names, ports, selector};
 use crate::manifest::source::{At, Findings};
 
@@ -17,7 +17,7 @@ pub fn network_policy(policy: &NetworkPolicy, found: &mut Findings) {
     let at = At::ROOT;
     let (meta_at, at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&policy.metadata, names::dns_subdomain, &meta_at, found);
-    let spec = policy.spec.clone().unwrap_or_default();
+    let spec = or_empty(&policy.spec);
     if let Some(chosen) = &spec.pod_selector {
         selector::label_selector(chosen, &at.field("podSelector"), found);
     }

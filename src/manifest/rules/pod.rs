@@ -1,5 +1,7 @@
 //! Pods, and the pod spec that templates hold too.
 
+use std::collections::BTreeSet;
+
 use k8s_openapi::api::core::v1::{HostAlias, Pod, PodSchedulingGate, PodSpec};
 
 use super::fault::{Faults as _, is_on, items, text, text_or};
@@ -92,10 +94,11 @@ fn gates(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
 }
 
 fn scheduling_gates(gates: &[PodSchedulingGate], at: &At<'_>, found: &mut Findings) {
+    let mut seen = BTreeSet::new();
     for (index, gate) in gates.iter().enumerate() {
         let at = at.index(index);
         metadata::label_key(&gate.name, &at, found);
-        if gates[..index].contains(gate) {
+        if !seen.insert(&gate.name) {
             found.duplicate(&at, &gate.name);
         }
     }

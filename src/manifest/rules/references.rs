@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{EnvVar, KeyToPath, PodSpec, Volume, VolumeProjection};
 
-use super::across::{keys_of, namespace};
+use super::across::namespace;
 use super::containers::every_container;
 use super::fault::{is_on, items, text};
+use crate::manifest::decode::Object;
 use crate::manifest::read::Reading;
 use crate::manifest::source::{At, Findings};
 
@@ -24,6 +25,24 @@ pub(super) fn all_keys(reading: &Reading) -> AllKeys<'_> {
         }
     }
     all
+}
+
+fn keys_of(object: &Object) -> Option<(&'static str, &str, Keys<'_>)> {
+    match object {
+        Object::ConfigMap(map) => {
+            let texts = map.data.iter().flatten().map(|(key, _)| key.as_str());
+            let bytes = map.binary_data.iter().flatten();
+            let keys = texts.chain(bytes.map(|(key, _)| key.as_str())).collect();
+            Some(("ConfigMap", text(&map.metadata.name), keys))
+        }
+        Object::Secret(secret) => {
+            let texts = secret.string_data.iter().flatten();
+            let bytes = secret.data.iter().flatten().map(|(key, _)| key.as_str());
+            let keys = bytes.chain(texts.map(|(key, _)| key.as_str())).collect();
+            Some(("Secret", text(&secret.metadata.name), keys))
+        }
+        _ => None,
+    }
 }
 
 /// Warns of keys that a pod needs and that their ConfigMap or Secret does not have.

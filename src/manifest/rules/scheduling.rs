@@ -1,5 +1,7 @@
 //! Where a pod may run: affinity, tolerations, spread.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use k8s_openapi::api::core::v1::{
     Affinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm, PodAffinityTerm, Toleration,
     TopologySpreadConstraint, WeightedPodAffinityTerm,
@@ -198,8 +200,9 @@ fn term_keys(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
         }
     }
     let at = at.field("matchLabelKeys");
+    let unwanted: BTreeSet<&String> = items(&term.mismatch_label_keys).iter().collect();
     for (index, key) in items(&term.match_label_keys).iter().enumerate() {
-        if items(&term.mismatch_label_keys).contains(key) {
+        if unwanted.contains(key) {
             let message = "exists in both matchLabelKeys and mismatchLabelKeys";
             found.invalid(&at.index(index), key, message);
         }
@@ -249,14 +252,16 @@ fn one_toleration(toleration: &Toleration, at: &At<'_>, found: &mut Findings) {
 
 /// Checks how pods are spread over the cluster.
 pub(super) fn spread(list: &[TopologySpreadConstraint], at: &At<'_>, found: &mut Findings) {
+    // the first of two is blamed, so the last of each kind has to be known
+    let kinds = list.iter().enumerate();
+    let kinds = kinds.map(|(index, one)| ((&one.topology_key, &one.when_unsatisfiable), index));
+    let last: BTreeMap<_, usize> = kinds.collect();
     for (index, constraint) in list.iter().enumerate() {
         let at = at.index(index);
         one_constraint(constraint, &at, found);
         let (key, action) = (&constraint.topology_key, &constraint.when_unsatisfiable);
-        let is_same = |other: &TopologySpreadConstraint| {
-            other.topology_key == *key && other.when_unsatisfiable == *action
-        };
-        if list[index + 1..].iter().any(is_same) {
+        let last = last.get(&(key, action));
+        if last.is_some_and(|last| *last > index) {
             let pair = format!("{{{key}, {action}}}");
             found.duplicate(&at.field("{topologyKey, whenUnsatisfiable}"), &pair);
         }

@@ -29,6 +29,8 @@ pub(super) struct Scope<'a> {
     pub spec: &'a PodSpec,
     /// The volumes that are free of faults; as for the server, the others do not exist.
     pub volumes: BTreeMap<&'a str, VolumeKind>,
+    /// The names of all the pod's volumes, faulty or not.
+    pub declared: BTreeSet<&'a str>,
     pub claims: BTreeSet<&'a str>,
 }
 
@@ -37,10 +39,12 @@ impl<'a> Scope<'a> {
     pub(super) fn new(spec: &'a PodSpec, subject: Subject) -> Self {
         let claims = items(&spec.resource_claims).iter();
         let claims = claims.map(|claim| claim.name.as_str());
+        let volumes = items(&spec.volumes).iter();
         Self {
             subject,
             spec,
             volumes: BTreeMap::new(),
+            declared: volumes.map(|volume| volume.name.as_str()).collect(),
             claims: claims.filter(|name| !name.is_empty()).collect(),
         }
     }

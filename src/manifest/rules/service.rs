@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::fault::{Faults as _, Shown, items, text, text_or};
+use super::fault::{Faults as _, Shown, items, or_empty, text, text_or};
 use super::{address, metadata, names, ports, service_ips};
 use crate::manifest::source::{At, Findings};
 
@@ -26,7 +26,7 @@ pub fn service(service: &Service, found: &mut Findings) {
     let (meta_at, spec_at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&service.metadata, names::dns_1035_label, &meta_at, found);
     topology(service, &meta_at.field("annotations"), found);
-    let spec = service.spec.clone().unwrap_or_default();
+    let spec = or_empty(&service.spec);
     let view = View::of(&spec);
     if items(&spec.ports).is_empty() && !view.is_headless && view.kind != "ExternalName" {
         found.required(&spec_at.field("ports"), "");

@@ -54,12 +54,12 @@ pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, foun
 }
 
 fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
-    let families = items(&spec.ip_families);
-    for (index, family) in families.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for (index, family) in items(&spec.ip_families).iter().enumerate() {
         let at = at.field("ipFamilies");
         let at = at.index(index);
         found.one_of(&at, family, &FAMILIES);
-        if families[..index].contains(family) {
+        if !seen.insert(family) {
             found.duplicate(&at, family);
         }
     }

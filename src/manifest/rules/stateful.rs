@@ -7,7 +7,7 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Volume};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::fault::{Faults as _, Shown, is_on, items, text, text_or};
+use super::fault::{Faults as _, Shown, is_on, items, or_empty, text, text_or};
 use super::template::Template;
 use super::workload::{at_most_all, count, count_or_percent, own_pods, restart_always, shown};
 use super::{claim, metadata, names, selector, warnings};
@@ -72,7 +72,7 @@ fn claim_templates(claims: &[PersistentVolumeClaim], at: &At<'_>, found: &mut Fi
     for (index, template) in claims.iter().enumerate() {
         let at = at.index(index);
         let at = at.field("spec");
-        let spec = template.spec.clone().unwrap_or_default();
+        let spec = or_empty(&template.spec);
         let mut later = Findings::default();
         claim::spec(&spec, &at, &mut later);
         found.soften(later, "the claim will be refused");

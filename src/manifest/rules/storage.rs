@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeSpec};
 
 use super::claim::{VOLUME_MODES, access_modes, class, old_class_annotation};
-use super::fault::{Faults as _, Shown, items, text, text_or};
+use super::fault::{Faults as _, Shown, items, or_empty, text, text_or};
 use super::quantity::{self, Amount};
 use super::volume::Sources;
 use super::{metadata, names, persistent, scheduling};
@@ -17,7 +17,7 @@ pub fn persistent_volume(volume: &PersistentVolume, found: &mut Findings) {
     let (meta_at, at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&volume.metadata, names::dns_subdomain, &meta_at, found);
     metadata::of_cluster(&volume.metadata, &meta_at, found);
-    let spec = volume.spec.clone().unwrap_or_default();
+    let spec = or_empty(&volume.spec);
     let modes = items(&spec.access_modes);
     if modes.is_empty() {
         found.required(&at.field("accessModes"), "");
@@ -79,12 +79,12 @@ fn is_root(path: &str) -> bool {
 }
 
 fn capacity(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
-    let capacity = spec.capacity.clone().unwrap_or_default();
+    let capacity = or_empty(&spec.capacity);
     if capacity.is_empty() {
         found.required(at, "");
     }
     if !capacity.contains_key("storage") || capacity.len() > 1 {
-        let shown = Shown::json(&capacity).to_string();
+        let shown = Shown::json(&*capacity).to_string();
         let message = format!("Unsupported value: {shown}: supported values: \"storage\"");
         found.error(
             crate::manifest::source::FindingType::NotSupported,
@@ -92,7 +92,7 @@ fn capacity(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
             message,
         );
     }
-    for (name, quantity) in &capacity {
+    for (name, quantity) in capacity.iter() {
         let at = at.key(name);
         if let Some(amount) = quantity::read(quantity, &at, found)
             && amount <= Amount::ZERO

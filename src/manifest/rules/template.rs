@@ -1,28 +1,31 @@
 //! Pod templates, as workloads hold them.
 
+use std::borrow::Cow;
+
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::fault::or_empty;
 use super::scope::{Scope, Subject};
 use super::{annotations, metadata, pod};
 use crate::manifest::source::{At, Findings};
 
 /// The parts of a template, empty ones where they are absent.
-pub(super) struct Template {
-    pub meta: ObjectMeta,
-    pub spec: PodSpec,
+pub(super) struct Template<'t> {
+    pub meta: Cow<'t, ObjectMeta>,
+    pub spec: Cow<'t, PodSpec>,
 }
 
-impl From<&PodTemplateSpec> for Template {
-    fn from(template: &PodTemplateSpec) -> Self {
+impl<'t> From<&'t PodTemplateSpec> for Template<'t> {
+    fn from(template: &'t PodTemplateSpec) -> Self {
         Self {
-            meta: template.metadata.clone().unwrap_or_default(),
-            spec: template.spec.clone().unwrap_or_default(),
+            meta: or_empty(&template.metadata),
+            spec: or_empty(&template.spec),
         }
     }
 }
 
-impl Template {
+impl Template<'_> {
     /// Checks the template; `claims` are volumes that each pod gets besides its own.
     ///
     /// The server blames labels and annotations on `template.labels` and `template.annotations`,

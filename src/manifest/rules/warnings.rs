@@ -1,6 +1,6 @@
 //! What the server accepts with a word of caution: settings that are old, hidden or without effect.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
@@ -175,19 +175,19 @@ fn old_volume(volume: &Volume, at: &At<'_>, found: &mut Findings) {
 }
 
 fn repeated(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
-    let aliases = items(&spec.host_aliases);
-    for (index, alias) in aliases.iter().enumerate() {
-        if aliases[..index].iter().any(|other| other.ip == alias.ip) {
+    let mut seen = BTreeSet::new();
+    for (index, alias) in items(&spec.host_aliases).iter().enumerate() {
+        if !seen.insert(&alias.ip) {
             let at = at.field("hostAliases");
             let message = format!("duplicate ip {:?}", alias.ip);
             found.warning(&at.index(index).field("ip"), message);
         }
     }
-    let secrets = items(&spec.image_pull_secrets);
-    for (index, secret) in secrets.iter().enumerate() {
+    let mut seen = BTreeSet::new();
+    for (index, secret) in items(&spec.image_pull_secrets).iter().enumerate() {
         let at = at.field("imagePullSecrets");
         let at = at.index(index);
-        if secrets[..index].contains(secret) {
+        if !seen.insert(&secret.name) {
             let message = format!("duplicate name {:?}", secret.name);
             found.warning(&at.field("name"), message);
         }

@@ -3,14 +3,15 @@
 //! A check of manifests knows only the set; what a play needs may be on the host from an earlier
 //! one. So this is asked for apart, and brings warnings.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{PodSpec, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 
 use super::across::{every_spec, namespace};
+use super::behind::Pods;
 use super::containers::every_container;
-use super::fault::{is_on, items, text};
+use super::fault::{is_on, items, or_empty, text};
 use crate::manifest::decode::Object;
 use crate::manifest::read::{Read, Reading};
 use crate::manifest::source::{At, Findings, Located};
@@ -23,6 +24,7 @@ type Names<'r> = BTreeSet<(&'static str, &'r str, &'r str)>;
 /// Ingresses.
 pub fn check_whole(reading: &mut Reading) {
     let known: Names<'_> = reading.objects.iter().filter_map(named).collect();
+    let pods = Pods::of(reading);
     let mut located = Vec::new();
     for read in &reading.objects {
         let Some(object) = &read.object else {
@@ -38,7 +40,7 @@ pub fn check_whole(reading: &mut Reading) {
             whole.pod(spec, &claims, at, &mut found)
         });
         match object {
-            Object::Service(service) => has_pods(service, read, reading, &mut found),
+            Object::Service(service) => has_pods(service, namespace(read), &pods, &mut found),
             Object::Ingress(ingress) => whole.ingress(ingress, &mut found),
             _ => {}
         }
@@ -94,14 +96,22 @@ impl Whole<'_> {
         every_container(spec, at, &mut |container, at| {
             let env_at = at.field("env");
             for (index, variable) in items(&container.env).iter().enumerate() {
-                let source = variable.value_from.clone().unwrap_or_default();
+                let source = or_empty(&variable.value_from);
                 let at = env_at.index(index);
                 let at = at.field("valueFrom");
-                if let Some(of) = source.config_map_key_ref.filter(|of| !is_on(of.optional)) {
+                if let Some(of) = source
+                    .config_map_key_ref
+                    .as_ref()
+                    .filter(|of| !is_on(of.optional))
+                {
                     let at = at.field("configMapKeyRef");
                     self.needs("ConfigMap", &of.name, &at.field("name"), found);
                 }
-                if let Some(of) = source.secret_key_ref.filter(|of| !is_on(of.optional)) {
+                if let Some(of) = source
+                    .secret_key_ref
+                    .as_ref()
+                    .filter(|of| !is_on(of.optional))
+                {
                     let at = at.field("secretKeyRef");
                     self.needs("Secret", &of.name, &at.field("name"), found);
                 }
@@ -152,7 +162,7 @@ impl Whole<'_> {
     fn ingress(&self, ingress: &Ingress, found: &mut Findings) {
         let at = At::ROOT;
         let at = at.field("spec");
-        let spec = ingress.spec.clone().unwrap_or_default();
+        let spec = or_empty(&ingress.spec);
         if let Some(backend) = &spec.default_backend {
             self.backend(backend, &at.field("defaultBackend"), found);
         }
@@ -176,33 +186,16 @@ impl Whole<'_> {
     }
 }
 
-fn has_pods(service: &Service, read: &Read, reading: &Reading, found: &mut Findings) {
+fn has_pods(service: &Service, space: &str, pods: &Pods<'_>, found: &mut Findings) {
     let chosen = service
         .spec
         .as_ref()
         .and_then(|spec| spec.selector.as_ref());
-    let Some(chosen) = chosen.filter(|chosen| !chosen.is_empty()) else {
-        return;
-    };
-    let (mut has_pods, empty) = (false, BTreeMap::new());
-    let others = reading.objects.iter();
-    for object in others
-        .filter(|other| namespace(other) == namespace(read))
-        .filter_map(|other| other.object.as_ref())
-    {
-        every_spec(object, &mut |meta, _, _| {
-            let labels = meta.and_then(|meta| meta.labels.as_ref()).unwrap_or(&empty);
-            has_pods |= chosen
-                .iter()
-                .all(|(key, value)| labels.get(key) == Some(value));
-        });
-    }
-    if !has_pods {
+    let chosen = chosen.filter(|chosen| !chosen.is_empty());
+    if chosen.is_some_and(|chosen| pods.chosen(space, chosen).is_empty()) {
         let at = At::ROOT;
         let at = at.field("spec");
-        found.warning(
-            &at.field("selector"),
-            "no pod among these manifests has these labels",
-        );
+        let message = "no pod among these manifests has these labels";
+        found.warning(&at.field("selector"), message);
     }
 }

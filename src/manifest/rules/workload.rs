@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::ReplicationController;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::fault::{Faults as _, Shown, text_or};
+use super::fault::{Faults as _, Shown, or_empty, text_or};
 use super::template::Template;
 use super::warnings::Hostname;
 use super::{metadata, names, selector, warnings};
@@ -66,8 +66,8 @@ pub fn replica_set(set: &ReplicaSet, found: &mut Findings) {
     let spec = &set.spec;
     found.not_negative(&spec_at.field("replicas"), spec.replicas);
     found.not_negative(&spec_at.field("minReadySeconds"), spec.min_ready_seconds);
-    let template = spec.template.clone().unwrap_or_default();
-    let template = Template::from(&template);
+    let template = or_empty(&spec.template);
+    let template = Template::from(&*template);
     // the server says `deployment` here too
     own_pods(&spec.selector, "deployment", &template, &spec_at, found);
     if !selector::is_usable(&spec.selector) {
@@ -86,7 +86,7 @@ pub fn replication_controller(controller: &ReplicationController, found: &mut Fi
     let at = At::ROOT;
     let (meta_at, spec_at) = (at.field("metadata"), at.field("spec"));
     metadata::object_meta(&controller.metadata, names::dns_subdomain, &meta_at, found);
-    let spec = controller.spec.clone().unwrap_or_default();
+    let spec = or_empty(&controller.spec);
     found.not_negative(&spec_at.field("minReadySeconds"), spec.min_ready_seconds);
     found.not_negative(&spec_at.field("replicas"), spec.replicas);
     let template_at = spec_at.field("template");
@@ -117,7 +117,7 @@ pub fn replication_controller(controller: &ReplicationController, found: &mut Fi
 pub(super) fn own_pods(
     chosen: &LabelSelector,
     kind: &str,
-    template: &Template,
+    template: &Template<'_>,
     at: &At<'_>,
     found: &mut Findings,
 ) {
@@ -144,7 +144,7 @@ pub(super) fn own_pods(
 }
 
 /// Says that a selector does not find the pods of `template`.
-pub(super) fn labels_differ(template: &Template, at: &At<'_>, found: &mut Findings) {
+pub(super) fn labels_differ(template: &Template<'_>, at: &At<'_>, found: &mut Findings) {
     let at = at.field("metadata");
     let labels = Shown::json(&template.meta.labels);
     found.invalid(&at.field("labels"), labels, NO_MATCH);
@@ -152,7 +152,12 @@ pub(super) fn labels_differ(template: &Template, at: &At<'_>, found: &mut Findin
 }
 
 /// Checks that the pods of a workload which replaces them run for ever.
-pub(super) fn restart_always(template: &Template, kind: &str, at: &At<'_>, found: &mut Findings) {
+pub(super) fn restart_always(
+    template: &Template<'_>,
+    kind: &str,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let at = at.field("spec");
     let policy = text_or(&template.spec.restart_policy, "Always");
     found.one_of(&at.field("restartPolicy"), policy, &["Always"]);
