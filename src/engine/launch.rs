@@ -86,7 +86,17 @@ pub struct Launch {
     /// Another OCI runtime than the embedded one.
     pub runtime: Option<PathBuf>,
     pub user: UserWish,
+    pub program: LaunchProgram,
     pub spec: Spec,
+}
+
+/// What the first process of a container becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum LaunchProgram {
+    /// What its spec names.
+    OfSpec,
+    /// The init of a shared PID namespace, which is this program itself.
+    Infra,
 }
 
 /// The layers of a root file system.
@@ -240,6 +250,7 @@ pub fn decide(
         cgroup: facts.cgroup,
         runtime: facts.runtime,
         user: user_wish(pod, container, facts.image, bounding),
+        program: LaunchProgram::OfSpec,
         spec,
     })
 }

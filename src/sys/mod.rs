@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod clock;
 pub mod conntrack;
+pub mod descriptor;
 pub mod firewall;
 pub mod flock;
 pub mod memfd;

@@ -1,0 +1,245 @@
+//! The stage that creates a container: a mount namespace, the root file system, then the runtime.
+
+use std::fs;
+use std::io::{self, Read as _, Write as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libcontainer::container::builder::ContainerBuilder;
+use libcontainer::syscall::syscall::SyscallType;
+use nix::fcntl::OFlag;
+use nix::sys::stat::Mode;
+
+use super::error::{CreateError, Step};
+use super::program::{Program, Reporting};
+use super::streams::{self, ConsoleSocket};
+use super::{Created, Reply, external};
+use crate::engine::launch::{Launch, LaunchProgram, Source, SourceKind};
+use crate::image::user;
+use crate::sys::cgroup::{CgroupVersion, Cgroups};
+use crate::sys::descriptor;
+use crate::sys::mount::{Depth, Propagation, ensure_dir, set_propagation, unshare_mounts};
+use crate::sys::overlay::mount_overlay;
+use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
+use crate::sys::tree::{attach, clone_tree};
+
+/// The `main` of the stage.
+pub fn stage_main() -> ExitCode {
+    let Ok(report) = io::stdout().as_fd().try_clone_to_owned() else {
+        return ExitCode::FAILURE;
+    };
+    let report = UnixStream::from(report);
+    let (reply, terminal) = match read_launch().and_then(create) {
+        Ok(created) => (Reply::Created { pid: created.pid }, created.terminal),
+        Err(error) => (Reply::Failed(error), None),
+    };
+    let Ok(text) = serde_json::to_vec(&reply) else {
+        return ExitCode::FAILURE;
+    };
+    let terminal = terminal.as_ref().map(|fd| fd.as_fd());
+    match descriptor::send(&report, &text, terminal) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn read_launch() -> Result<Launch, CreateError> {
+    let mut text = Vec::new();
+    io::stdin()
+        .read_to_end(&mut text)
+        .and_then(|_| Ok(serde_json::from_slice(&text)?))
+        .map_err(|error| CreateError::caused(Step::Stage, &error))
+}
+
+fn create(launch: Launch) -> Result<Created, CreateError> {
+    prepare_mounts(&launch)?;
+    let root = open_root(&launch.bundle.join("rootfs"))
+        .map_err(|error| CreateError::io(Step::RootFs, &launch.bundle, &error))?;
+    let user = user::resolve(root.as_fd(), &launch.user.user)
+        .map_err(|error| CreateError::caused(Step::User, &error))?;
+    let launch = launch
+        .with_user(&user)
+        .map_err(|error| CreateError::caused(Step::User, &error))?;
+    make_working_directory(root.as_fd(), &launch)?;
+    drop(root);
+    streams::take(&launch, user.uid)?;
+    make_cgroup(&launch)?;
+    write_config(&launch)?;
+    match &launch.runtime {
+        Some(runtime) => external::run(runtime, &launch),
+        None => run_embedded(&launch),
+    }
+}
+
+/// Makes the mount namespace in which the container's mounts live: the kernel takes it down with
+/// the container's last process.
+fn prepare_mounts(launch: &Launch) -> Result<(), CreateError> {
+    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Mounts, error);
+    // Copies taken before the namespace is made go on to share mounts with the host.
+    let shared = shared_sources(launch)?;
+    unshare_mounts().map_err(|error| failed(&error))?;
+    set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree)
+        .map_err(|error| failed(&error))?;
+    let rootfs = launch.bundle.join("rootfs");
+    mount_overlay(&(&launch.rootfs).into(), &rootfs)
+        .map_err(|error| CreateError::io(Step::RootFs, &rootfs, &error))?;
+    for (source, tree) in launch.sources.iter().zip(shared) {
+        let tree = match (tree, &source.kind) {
+            (Some(tree), _) => tree,
+            (None, SourceKind::Beneath(path)) => part_of(&source.volume, path)
+                .map_err(|error| CreateError::io(Step::Mounts, path, &error))?,
+            (None, SourceKind::Shared) => continue,
+        };
+        attach_source(source, tree.as_fd())
+            .map_err(|error| CreateError::io(Step::Mounts, &source.volume, &error))?;
+    }
+    Ok(())
+}
+
+fn shared_sources(launch: &Launch) -> Result<Vec<Option<OwnedFd>>, CreateError> {
+    let take = |source: &Source| match source.kind {
+        SourceKind::Shared => clone_tree(&source.volume, Depth::Tree).map(Some),
+        SourceKind::Beneath(_) => Ok(None),
+    };
+    let copies = launch.sources.iter().map(|source| {
+        take(source).map_err(|error| CreateError::io(Step::Mounts, &source.volume, &error))
+    });
+    copies.collect()
+}
+
+/// Returns a copy of the mount at a path below a volume's directory; a missing directory is made,
+/// as the kubelet does (0750).
+fn part_of(volume: &Path, path: &Path) -> io::Result<OwnedFd> {
+    let root = open_root(volume)?;
+    let found = match open_at(&root, path, Resolve::Beneath, OFlag::O_PATH) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => make_directories(
+            &root,
+            path,
+            Resolve::Beneath,
+            Mode::from_bits_truncate(0o750),
+        )?,
+        found => found?,
+    };
+    clone_tree(Path::new(&descriptor_path(found.as_fd())), Depth::Tree)
+}
+
+fn attach_source(source: &Source, tree: BorrowedFd<'_>) -> io::Result<()> {
+    if let Some(directory) = source.at.parent() {
+        ensure_dir(directory, 0o700)?;
+    }
+    if fs::metadata(descriptor_path(tree))?.is_dir() {
+        ensure_dir(&source.at, 0o700)?;
+    } else {
+        fs::write(&source.at, "")?;
+    }
+    attach(tree, &source.at)
+}
+
+/// A working directory that the image lacks is made, as podman does.
+fn make_working_directory(root: BorrowedFd<'_>, launch: &Launch) -> Result<(), CreateError> {
+    let Some(process) = launch.spec.process() else {
+        return Ok(());
+    };
+    let path = process.cwd();
+    let mode = Mode::from_bits_truncate(0o755);
+    match make_directories(root, path, Resolve::InRoot, mode) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(CreateError::io(Step::WorkingDirectory, path, &error)),
+    }
+}
+
+/// Makes the cgroup in all hierarchies of version 1, for the container to see; a runtime makes it only in
+/// those it sets limits in. On version 2 the runtime's own is enough.
+fn make_cgroup(launch: &Launch) -> Result<(), CreateError> {
+    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Cgroup, error);
+    let cgroups = Cgroups::detect().map_err(|error| failed(&error))?;
+    if cgroups.version() == CgroupVersion::V2 {
+        return Ok(());
+    }
+    cgroups
+        .group(Path::new(&launch.cgroup))
+        .and_then(|group| group.create())
+        .map_err(|error| failed(&error))
+}
+
+/// The bundle's `config.json` is for its owner only: it has the values of secrets.
+fn write_config(launch: &Launch) -> Result<(), CreateError> {
+    let path = launch.bundle.join("config.json");
+    fs::OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(&path)
+        .and_then(|mut file| file.write_all(&serde_json::to_vec(&launch.spec)?))
+        .map_err(|error| CreateError::io(Step::Runtime, &path, &error))
+}
+
+fn run_embedded(launch: &Launch) -> Result<Created, CreateError> {
+    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Runtime, error);
+    let (mut outcome, report) = io::pipe().map_err(|error| failed(&error))?;
+    let program = match launch.program {
+        LaunchProgram::OfSpec => Program::OfSpec,
+        LaunchProgram::Infra => Program::Infra,
+    };
+    let executor = Reporting {
+        program,
+        report: Arc::new(report.into()),
+    };
+    let state = launch.bundle.join("state");
+    // A run before this one that was killed leaves its directory, and the runtime refuses it.
+    let _ = fs::remove_dir_all(&state);
+    let has_terminal = launch
+        .spec
+        .process()
+        .as_ref()
+        .is_some_and(|process| process.terminal() == Some(true));
+    let console = has_terminal
+        .then(|| ConsoleSocket::bind(&launch.bundle))
+        .transpose()?;
+    let result = build(launch, &state, executor, has_terminal);
+    let started = result.and_then(|(pid, terminal)| {
+        let terminal = terminal.then_some(console).flatten();
+        Ok((pid, terminal.map(ConsoleSocket::receive).transpose()?))
+    });
+    // Whoever held the other end has become the program, or ended.
+    let mut text = Vec::new();
+    let told = outcome.read_to_end(&mut text);
+    let _ = fs::remove_dir_all(&state);
+    match (started, told) {
+        (_, Ok(1..)) => Err(serde_json::from_slice(&text)
+            .unwrap_or_else(|_| CreateError::new(Step::Runtime, String::from_utf8_lossy(&text)))),
+        (Ok((pid, terminal)), _) => Ok(Created { pid, terminal }),
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn build(
+    launch: &Launch,
+    state: &Path,
+    executor: Reporting,
+    has_terminal: bool,
+) -> Result<(i32, bool), CreateError> {
+    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Runtime, error);
+    let console = has_terminal.then(|| launch.bundle.join(ConsoleSocket::NAME));
+    let mut container = ContainerBuilder::new(launch.id.to_string(), SyscallType::default())
+        .with_executor(executor)
+        .with_console_socket(console)
+        .with_root_path(state)
+        .map_err(|error| failed(&error))?
+        .as_init(&launch.bundle)
+        .with_systemd(false)
+        .with_detach(true)
+        .as_sibling(true)
+        .build()
+        .map_err(|error| failed(&error))?;
+    let pid = container
+        .pid()
+        .ok_or_else(|| CreateError::new(Step::Runtime, "the container has no process"))?;
+    container.start().map_err(|error| failed(&error))?;
+    Ok((pid.as_raw(), has_terminal))
+}

@@ -1,0 +1,217 @@
+//! A decided container becomes a process as it was decided.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use podwright::engine::stage::Step;
+use podwright::sys::process::Ended;
+use serde_json::json;
+
+use crate::support::container::Rig;
+
+#[test]
+fn the_exit_status_and_the_output_are_the_programs_own() {
+    let Some(rig) = Rig::new() else { return };
+    let ran = rig.script("echo out; echo err >&2; exit 7", json!({}));
+    assert_eq!(ran.ended, Ended::Code(7), "{ran:?}");
+    assert_eq!(
+        (ran.stdout.as_str(), ran.stderr.as_str()),
+        ("out\n", "err\n")
+    );
+    // The same surroundings serve again.
+    let ran = rig.script("sh -c 'kill -15 $$$$'; exit $?", json!({}));
+    assert_eq!(ran.ended, Ended::Code(143), "{ran:?}");
+}
+
+#[test]
+fn a_program_that_is_not_there_is_told_from_one_that_may_not_run() {
+    let Some(rig) = Rig::new() else { return };
+    fs::write(rig.layer().join("bin/data"), "no program").unwrap();
+    let script = rig.layer().join("bin/script");
+    fs::write(&script, "#!/bin/missing\n").unwrap();
+    let broken = rig.layer().join("bin/broken");
+    fs::write(&broken, "\u{1}\u{2}").unwrap();
+    for path in [script, broken] {
+        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    for (command, step, code) in [
+        ("missing", Step::CommandNotFound, 127),
+        ("/bin/missing", Step::CommandNotFound, 127),
+        ("data", Step::CommandNotExecutable, 126),
+        ("/etc", Step::CommandNotExecutable, 126),
+        ("script", Step::CommandNotFound, 127),
+        ("broken", Step::CommandNotExecutable, 126),
+    ] {
+        let launch = rig.decide(json!({"command": [command]}));
+        let error = rig.start(&launch).unwrap_err();
+        assert_eq!(
+            (error.step, error.code()),
+            (step, code),
+            "{command}: {error}"
+        );
+    }
+}
+
+#[test]
+fn a_process_is_who_and_what_the_spec_says() {
+    let Some(rig) = Rig::new() else { return };
+    let script = "id -u; id -g; id -G; umask; pwd; echo $HOME $HOSTNAME $container; ulimit -n";
+    let user = json!({"process": {"security": {"runAsUser": 1000}}, "workingDir": "/made/here"});
+    let ran = rig.script(script, user);
+    assert_eq!(ran.ended, Ended::Code(0), "{ran:?}");
+    let lines: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(
+        &lines[..6],
+        [
+            "1000",
+            "1000",
+            "1000 2000",
+            "0022",
+            "/made/here",
+            "/home/web web podwright"
+        ]
+    );
+    let (_, files) =
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_NOFILE).expect("limit");
+    assert_eq!(lines[6], files.min(1_048_576).to_string());
+}
+
+#[test]
+fn a_user_other_than_root_can_open_its_own_output() {
+    let Some(rig) = Rig::new() else { return };
+    let user = json!({"process": {"security": {"runAsUser": 1000}}});
+    let ran = rig.script("echo again > /dev/stdout", user);
+    assert_eq!(
+        (ran.ended, ran.stdout.as_str()),
+        (Ended::Code(0), "again\n"),
+        "{ran:?}"
+    );
+}
+
+#[test]
+fn the_status_of_a_process_shows_podmans_confinement() {
+    let Some(rig) = Rig::new() else { return };
+    let show =
+        "grep -E '^(CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status";
+    let status = |fields| -> Vec<String> {
+        let ran = rig.script(show, fields);
+        let values = ran
+            .stdout
+            .lines()
+            .filter_map(|line| line.split_whitespace().nth(1));
+        values.map(str::to_owned).collect()
+    };
+    // podman 4.3.1 from Debian's packages shows the same for the same options.
+    let (none, default) = ("0000000000000000", "00000000800405fb");
+    assert_eq!(
+        status(json!({})),
+        [none, default, default, default, none, "0", "2"]
+    );
+    let user = json!({"process": {"security": {"runAsUser": 1000}}});
+    assert_eq!(status(user), [none, none, none, default, none, "0", "2"]);
+    let bind = "0000000000000400";
+    let narrow = json!({"privileges": {"allowEscalation": false,
+        "dropCapabilities": ["ALL"], "addCapabilities": ["NET_BIND_SERVICE"]}});
+    assert_eq!(status(narrow), [none, bind, bind, bind, none, "1", "2"]);
+    let unconfined = json!({"process": {"security": {"seccomp": "unconfined"}}});
+    assert_eq!(status(unconfined).last().map(String::as_str), Some("0"));
+}
+
+#[test]
+fn what_tells_of_the_host_is_masked_and_what_changes_it_read_only() {
+    let Some(rig) = Rig::new() else { return };
+    let script = "head -c 1 /proc/keys; ls /sys/firmware; \
+        echo 1 > /proc/sys/kernel/panic; echo $?; touch /sys/fs/cgroup/x; echo $?; \
+        touch /sys/x; echo $?; touch /ok; echo $?";
+    let ran = rig.script(script, json!({}));
+    let codes: Vec<&str> = ran.stdout.lines().collect();
+    assert_eq!(codes, ["1", "1", "1", "0"], "{ran:?}");
+    let ran = rig.script(
+        "touch /no; echo $?",
+        json!({"privileges": {"readOnlyRoot": true}}),
+    );
+    assert_eq!(ran.stdout, "1\n", "{ran:?}");
+}
+
+#[test]
+fn volumes_are_mounted_whole_in_part_and_read_only() {
+    let Some(mut rig) = Rig::new() else { return };
+    let volume = rig.volume("data");
+    fs::write(volume.join("file"), "content").unwrap();
+    let script = "cat /data/file; echo x > /data/new; echo x > /ro/file; echo $?; \
+        pwd; stat -c %a /part; touch /part/inside; cat /single";
+    let ran = rig.script(
+        script,
+        json!({"mounts": [
+            {"volume": "data", "path": "/data", "readOnly": false, "propagation": "None"},
+            {"volume": "data", "path": "/ro", "readOnly": true, "propagation": "None"},
+            {"volume": "data", "path": "/part", "readOnly": false, "propagation": "None",
+             "subPath": {"literal": "made/by/us"}},
+            {"volume": "data", "path": "/single", "readOnly": true, "propagation": "None",
+             "subPath": {"literal": "file"}},
+        ]}),
+    );
+    assert_eq!(ran.stdout, "content1\n/\n750\ncontent", "{ran:?}");
+    assert!(volume.join("new").exists());
+    assert!(volume.join("made/by/us/inside").exists());
+}
+
+#[test]
+fn a_part_of_a_volume_never_leads_out_of_it() {
+    let Some(mut rig) = Rig::new() else { return };
+    let volume = rig.volume("data");
+    std::os::unix::fs::symlink("/etc", volume.join("out")).unwrap();
+    let launch = rig.decide(json!({"command": ["true"], "mounts": [
+        {"volume": "data", "path": "/x", "readOnly": true, "propagation": "None",
+         "subPath": {"literal": "out"}}]}));
+    let error = rig.start(&launch).unwrap_err();
+    assert_eq!(error.step, Step::Mounts, "{error}");
+}
+
+#[test]
+fn a_container_sees_its_own_cgroup_and_its_limits() {
+    let Some(rig) = Rig::new() else { return };
+    let limits = json!({"process": {"limits": {"memory": 33_554_432, "cpu": 500, "pids": 40}}});
+    let script = "cat /sys/fs/cgroup/memory/memory.limit_in_bytes \
+        /sys/fs/cgroup/pids/pids.max /sys/fs/cgroup/cpu/cpu.cfs_quota_us \
+        || cat /sys/fs/cgroup/memory.max /sys/fs/cgroup/pids.max /sys/fs/cgroup/cpu.max";
+    let ran = rig.script(script, limits);
+    let numbers: Vec<&str> = ran.stdout.split_whitespace().collect();
+    assert_eq!(&numbers[..3], ["33554432", "40", "50000"], "{ran:?}");
+}
+
+#[test]
+fn nothing_is_mounted_on_the_host_while_a_container_runs() {
+    let Some(rig) = Rig::new() else { return };
+    let launch = rig.decide(json!({"command": ["sleep", "30"]}));
+    let running = rig.start(&launch).unwrap();
+    let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+    let rootfs = rig.bundle().join("rootfs");
+    assert!(!mounts.contains(rootfs.to_str().unwrap()), "{mounts}");
+    assert!(!rootfs.join("bin").exists());
+    assert!(Path::new(&format!("/proc/{}/root/bin/busybox", running.pid)).exists());
+    running.process.send_signal(9).unwrap();
+    assert_eq!(running.finish().ended, Ended::Signal(9));
+}
+
+#[test]
+fn a_terminal_is_the_containers_own() {
+    let Some(rig) = Rig::new() else { return };
+    let launch = rig.decide(json!({
+        "command": ["sh", "-c", "tty; test -t 0 && test -t 2 && ls /dev/console; read x; echo got $x"],
+        "terminal": {"tty": true, "stdin": true, "stdinOnce": false},
+    }));
+    let mut running = rig.start(&launch).unwrap();
+    let mut master = fs::File::from(running.terminal.take().expect("a terminal"));
+    master.write_all(b"word\n").unwrap();
+    let mut text = Vec::new();
+    // At the end of a terminal there is EIO.
+    let _ = master.read_to_end(&mut text);
+    let text = String::from_utf8_lossy(&text).replace('\r', "");
+    assert_eq!(running.finish().ended, Ended::Code(0));
+    let mut lines: Vec<&str> = text.lines().filter(|line| *line != "word").collect();
+    lines.dedup();
+    assert_eq!(lines, ["/dev/pts/0", "/dev/console", "got word"], "{text}");
+}
