@@ -33,6 +33,12 @@ pub enum Error {
         volume: String,
         source: Box<crate::engine::volumes::VolumeError>,
     },
+    /// A command on one of several things.
+    #[error("`{name}`: {source}")]
+    About {
+        name: String,
+        source: Box<crate::engine::EngineError>,
+    },
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
     #[error(transparent)]

@@ -118,7 +118,7 @@ pub fn report(error: &Error) -> Report {
             },
             ..Report::error(chain(error))
         },
-        Error::Plan(_) | Error::Volume { .. } => Report::error(chain(error)),
+        Error::About { .. } | Error::Plan(_) | Error::Volume { .. } => Report::error(chain(error)),
         Error::Several(errors) => several(errors),
         Error::Code(code) => Report::silent(*code),
     }

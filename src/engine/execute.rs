@@ -11,7 +11,7 @@ use super::wishes::Wish;
 use super::{cgroups, sandbox};
 use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
 use crate::model::quantity::Seconds;
-use crate::names::{ObjectName, PodId, VolumeName};
+use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
 use crate::plan::{Action, Plan};
 use crate::state::{IntentKind, Lease, Outcome};
 use crate::translate::SecretData;
@@ -171,6 +171,32 @@ impl Engine {
         let socket = self.paths.sockets().join(pod.as_str());
         remove_file(&socket)?;
         remove_file(&self.locks.lease_path(pod))?;
+        guard.remove()?;
+        Ok(())
+    }
+
+    /// Removes a container that does not run: its record, its layer, its logs and its lock.
+    ///
+    /// # Errors
+    /// The record or the files cannot be removed.
+    pub fn forget_container(
+        &mut self,
+        pod: &PodId,
+        id: &ContainerId,
+        full_name: &str,
+    ) -> Result<(), EngineError> {
+        let Some(observed) = self.store.pod(pod)? else {
+            return Err(EngineError::Removed);
+        };
+        let mut caller = self.locks.caller(&self.command);
+        let mut share = caller.share(pod)?;
+        let guard = share.container(id)?;
+        self.store.remove_container(id, full_name)?;
+        let paths = self.paths.pod(pod);
+        for container in observed.containers.iter().filter(|c| &c.id == id) {
+            remove_tree(&paths.layer(&container.name))?;
+            remove_tree(&paths.logs(&container.name))?;
+        }
         guard.remove()?;
         Ok(())
     }

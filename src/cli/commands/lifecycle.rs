@@ -1,0 +1,460 @@
+//! `start`, `stop`, `restart`, `kill`, `rm`, `wait` and `exists`, of containers and of pods.
+//!
+//! Each command finds its targets, asks for all of them at once, and reports one by one: what worked on
+//! standard output, by the word it was called, what failed as errors that stop none of the others.
+
+use std::io::Write;
+use std::time::Duration;
+
+use super::super::args::{
+    KillContainers, KillPods, PodTargets, RemoveContainers, RemovePods, RestartContainers,
+    StartContainers, StopContainers, StopPods, Targets, WaitCondition, WaitContainers,
+};
+use super::super::error::Error;
+use super::super::output::Output;
+use super::find::{self, Found};
+use crate::engine::wishes::Wish;
+use crate::engine::{Engine, EngineError};
+use crate::model::container::StopSignal;
+use crate::model::observed::Observed;
+use crate::model::quantity::Seconds;
+use crate::model::state::ContainerState;
+use crate::names::{ContainerId, PodId};
+use crate::state::IntentKind;
+
+/// How often `wait` looks.
+const WAIT_INTERVAL: Duration = Duration::from_millis(100);
+
+/// Something a command is about, by the word it was called.
+struct Target {
+    word: String,
+    pod: PodId,
+    /// None: the whole pod.
+    container: Option<ContainerId>,
+}
+
+/// Which containers are meant when none is named.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Unnamed {
+    /// It is an error to name none.
+    Nothing,
+    All,
+    Running,
+}
+
+/// `start`.
+pub(super) fn start<W: Write>(
+    engine: &mut Engine,
+    arguments: &StartContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let unnamed = all(arguments.all);
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    carry_out(engine, &targets, &IntentKind::Start, missing, output)
+}
+
+/// `stop`.
+pub(super) fn stop<W: Write>(
+    engine: &mut Engine,
+    arguments: &StopContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let unnamed = match arguments.all {
+        true => Unnamed::Running,
+        false => Unnamed::Nothing,
+    };
+    let observed = engine.observed()?;
+    let (targets, missing) = containers(&observed, &arguments.targets, unnamed, arguments.ignore)?;
+    let kind = IntentKind::Stop {
+        grace: arguments.time.map(Seconds),
+    };
+    carry_out(engine, &targets, &kind, missing, output)
+}
+
+/// `restart`.
+pub(super) fn restart<W: Write>(
+    engine: &mut Engine,
+    arguments: &RestartContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let unnamed = match (arguments.all, arguments.running) {
+        (_, true) => Unnamed::Running,
+        (true, false) => Unnamed::All,
+        (false, false) => Unnamed::Nothing,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    let kind = IntentKind::Restart {
+        grace: arguments.time.map(Seconds),
+    };
+    carry_out(engine, &targets, &kind, missing, output)
+}
+
+/// `kill`.
+pub(super) fn kill<W: Write>(
+    engine: &mut Engine,
+    arguments: &KillContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let kind = kill_with(&arguments.signal)?;
+    let unnamed = match arguments.all {
+        true => Unnamed::Running,
+        false => Unnamed::Nothing,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    carry_out(engine, &targets, &kind, missing, output)
+}
+
+fn kill_with(signal: &str) -> Result<IntentKind, Error> {
+    let signal = StopSignal::parse(signal).map_err(|error| Error::Usage {
+        message: error.to_string(),
+        help: None,
+    })?;
+    Ok(IntentKind::Kill { signal })
+}
+
+/// `rm`.
+pub(super) fn remove<W: Write>(
+    engine: &mut Engine,
+    arguments: &RemoveContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let observed = engine.observed()?;
+    let ignore = arguments.ignore || arguments.force;
+    let unnamed = all(arguments.all);
+    let (targets, mut failures) = containers(&observed, &arguments.targets, unnamed, ignore)?;
+    let grace = arguments.time.map(Seconds);
+    for target in targets {
+        match remove_one(engine, &observed, &target, arguments.force, grace) {
+            Ok(()) => output.line(format_args!("{}", target.word))?,
+            Err(error) => failures.push(error),
+        }
+    }
+    output.flush()?;
+    outcome(failures)
+}
+
+fn remove_one(
+    engine: &mut Engine,
+    observed: &Observed,
+    target: &Target,
+    force: bool,
+    grace: Option<Seconds>,
+) -> Result<(), Error> {
+    let Some(id) = &target.container else {
+        return Ok(());
+    };
+    let found = find::container(observed, id.as_str())?;
+    if found.container.state.is_running() {
+        if !force {
+            return Err(Error::Usage {
+                message: format!(
+                    "cannot remove container {id} as it is running - running or paused containers cannot be removed without force"
+                ),
+                help: Some("`rm -f` stops it first"),
+            });
+        }
+        let wish = Wish {
+            pod: target.pod.clone(),
+            container: Some(id.clone()),
+            kind: IntentKind::Remove { grace },
+        };
+        for result in engine.carry_out(&[wish]) {
+            result?;
+        }
+    }
+    Ok(engine.forget_container(&target.pod, id, &found.name())?)
+}
+
+/// `wait`: prints each container's exit code once it is in one of the states.
+pub(super) fn wait<W: Write>(
+    engine: &mut Engine,
+    arguments: &WaitContainers,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let mut failures = Vec::new();
+    for name in &arguments.names {
+        match wait_for(engine, name, &arguments.conditions) {
+            Ok(code) => output.line(format_args!("{code}"))?,
+            Err(Error::NoSuch { .. }) if arguments.ignore => output.line(format_args!("-1"))?,
+            Err(error) => failures.push(error),
+        }
+        output.flush()?;
+    }
+    outcome(failures)
+}
+
+fn wait_for(engine: &Engine, name: &str, conditions: &[WaitCondition]) -> Result<i32, Error> {
+    let id = {
+        let observed = engine.observed()?;
+        find::container(&observed, name)?.container.id.clone()
+    };
+    loop {
+        let observed = engine.observed()?;
+        let Ok(found) = find::container(&observed, id.as_str()) else {
+            // It was removed meanwhile: whatever was waited for will not come.
+            return Ok(-1);
+        };
+        let state = &found.container.state;
+        let reached = conditions.iter().any(|condition| match condition {
+            WaitCondition::Configured => matches!(state, ContainerState::Created),
+            WaitCondition::Running => matches!(state, ContainerState::Running { .. }),
+            WaitCondition::Exited | WaitCondition::Stopped => {
+                matches!(state, ContainerState::Exited { .. })
+            }
+            WaitCondition::Removing => false,
+        });
+        if reached {
+            let exit = found.container.exit();
+            return Ok(match state {
+                ContainerState::Exited { .. } => exit.map_or(-1, |status| status.code()),
+                _ => -1,
+            });
+        }
+        std::thread::sleep(WAIT_INTERVAL);
+    }
+}
+
+/// `exists`: answers by exit code, 0 or 1.
+pub(super) fn container_exists(engine: &Engine, name: &str) -> Result<(), Error> {
+    answer(find::container(&engine.observed()?, name).map(drop))
+}
+
+/// `pod exists`.
+pub(super) fn pod_exists(engine: &Engine, name: &str) -> Result<(), Error> {
+    answer(find::pod(&engine.observed()?, name).map(drop))
+}
+
+fn answer(found: Result<(), Error>) -> Result<(), Error> {
+    match found {
+        Err(Error::NoSuch { .. }) => Err(Error::Code(1)),
+        other => other,
+    }
+}
+
+/// `pod start`, `pod restart`.
+pub(super) fn pods<W: Write>(
+    engine: &mut Engine,
+    targets: &PodTargets,
+    kind: &IntentKind,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let (targets, missing) = find_pods(&engine.observed()?, targets, false)?;
+    carry_out(engine, &targets, kind, missing, output)
+}
+
+/// `pod stop`.
+pub(super) fn stop_pods<W: Write>(
+    engine: &mut Engine,
+    arguments: &StopPods,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let (targets, missing) = find_pods(&engine.observed()?, &arguments.targets, arguments.ignore)?;
+    let kind = IntentKind::Stop {
+        grace: arguments.time.map(Seconds),
+    };
+    carry_out(engine, &targets, &kind, missing, output)
+}
+
+/// `pod kill`.
+pub(super) fn kill_pods<W: Write>(
+    engine: &mut Engine,
+    arguments: &KillPods,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    pods(
+        engine,
+        &arguments.targets,
+        &kill_with(&arguments.signal)?,
+        output,
+    )
+}
+
+/// `pod rm`.
+pub(super) fn remove_pods<W: Write>(
+    engine: &mut Engine,
+    arguments: &RemovePods,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let observed = engine.observed()?;
+    let ignore = arguments.ignore || arguments.force;
+    let (targets, mut failures) = find_pods(&observed, &arguments.targets, ignore)?;
+    let mut removable = Vec::new();
+    for target in &targets {
+        let pod = find::pod(&observed, target.pod.as_str())?;
+        let running = pod.containers.iter().find(|c| c.state.is_running());
+        match running {
+            Some(container) if !arguments.force => failures.push(Error::Usage {
+                message: format!(
+                    "pod {} has containers that are not ready to be removed: cannot remove container {} as it is running - running or paused containers cannot be removed without force",
+                    target.pod, container.id
+                ),
+                help: Some("`pod rm -f` stops them first"),
+            }),
+            _ => removable.push((target.pod.clone(), arguments.time.map(Seconds))),
+        }
+    }
+    for (pod, result) in engine.remove_pods(&removable) {
+        match result {
+            Ok(()) => output.line(format_args!("{pod}"))?,
+            Err(error) => failures.push(error.into()),
+        }
+    }
+    output.flush()?;
+    outcome(failures)
+}
+
+fn all(all: bool) -> Unnamed {
+    match all {
+        true => Unnamed::All,
+        false => Unnamed::Nothing,
+    }
+}
+
+/// Asks for all at once; prints the word of each that worked.
+fn carry_out<W: Write>(
+    engine: &mut Engine,
+    targets: &[Target],
+    kind: &IntentKind,
+    missing: Vec<Error>,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let wishes: Vec<Wish> = targets
+        .iter()
+        .map(|target| Wish {
+            pod: target.pod.clone(),
+            container: target.container.clone(),
+            kind: kind.clone(),
+        })
+        .collect();
+    let mut failures = missing;
+    for (target, result) in targets.iter().zip(engine.carry_out(&wishes)) {
+        match result {
+            Ok(_) => output.line(format_args!("{}", target.word))?,
+            Err(error) => failures.push(about(&target.word, error)),
+        }
+    }
+    output.flush()?;
+    outcome(failures)
+}
+
+fn about(word: &str, error: EngineError) -> Error {
+    Error::About {
+        name: word.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
+    match failures.len() {
+        0 => Ok(()),
+        1 => Err(failures.remove(0)),
+        _ => Err(Error::Several(failures)),
+    }
+}
+
+/// Finds the containers that a command names; those that are not there are errors of their own.
+fn containers(
+    observed: &Observed,
+    targets: &Targets,
+    unnamed: Unnamed,
+    ignore: bool,
+) -> Result<(Vec<Target>, Vec<Error>), Error> {
+    let mut names = targets.names.clone();
+    for file in &targets.id_files {
+        names.push(read_id(file)?);
+    }
+    let target = |found: Found<'_>, word: String| Target {
+        word,
+        pod: found.pod.record.id.clone(),
+        container: Some(found.container.id.clone()),
+    };
+    let id = |found: &Found<'_>| found.container.id.to_string();
+    if targets.latest {
+        let newest = find::all_containers(observed).max_by_key(|found| found.container.created);
+        let found = newest.ok_or_else(|| no_such("container"))?;
+        return Ok((vec![target(found, id(&found))], Vec::new()));
+    }
+    if unnamed != Unnamed::Nothing {
+        let running = |found: &Found<'_>| {
+            unnamed == Unnamed::All
+                || found.container.state.is_running()
+                || matches!(found.container.state, ContainerState::Waiting { .. })
+        };
+        let chosen = find::all_containers(observed)
+            .filter(running)
+            .map(|found| target(found, id(&found)))
+            .collect();
+        return Ok((chosen, Vec::new()));
+    }
+    if names.is_empty() {
+        return Err(nothing_named());
+    }
+    let (mut chosen, mut missing) = (Vec::new(), Vec::new());
+    for name in names {
+        match find::container(observed, &name) {
+            Ok(found) => chosen.push(target(found, name)),
+            Err(Error::NoSuch { .. }) if ignore => {}
+            Err(error) => missing.push(error),
+        }
+    }
+    Ok((chosen, missing))
+}
+
+fn find_pods(
+    observed: &Observed,
+    targets: &PodTargets,
+    ignore: bool,
+) -> Result<(Vec<Target>, Vec<Error>), Error> {
+    let target = |id: &PodId| Target {
+        word: id.to_string(),
+        pod: id.clone(),
+        container: None,
+    };
+    if targets.all {
+        let chosen = observed.pods.iter().map(|pod| target(&pod.record.id));
+        return Ok((chosen.collect(), Vec::new()));
+    }
+    if targets.latest {
+        let newest = observed.pods.last().ok_or_else(|| no_such("pod"))?;
+        return Ok((vec![target(&newest.record.id)], Vec::new()));
+    }
+    let mut names = targets.names.clone();
+    for file in &targets.id_files {
+        names.push(read_id(file)?);
+    }
+    if names.is_empty() {
+        return Err(nothing_named());
+    }
+    let (mut chosen, mut missing) = (Vec::new(), Vec::new());
+    for name in names {
+        match find::pod(observed, &name) {
+            Ok(pod) => chosen.push(target(&pod.record.id)),
+            Err(Error::NoSuch { .. }) if ignore => {}
+            Err(error) => missing.push(error),
+        }
+    }
+    Ok((chosen, missing))
+}
+
+fn no_such(what: &'static str) -> Error {
+    Error::NoSuch {
+        what,
+        name: "latest".to_owned(),
+    }
+}
+
+fn nothing_named() -> Error {
+    Error::Usage {
+        message: "you must provide at least one name or id".to_owned(),
+        help: Some("`--all` means all of them"),
+    }
+}
+
+fn read_id(file: &std::path::Path) -> Result<String, Error> {
+    let text = std::fs::read_to_string(file).map_err(|source| Error::File {
+        doing: "reading the id in",
+        path: file.to_owned(),
+        source,
+    })?;
+    Ok(text.trim().to_owned())
+}
