@@ -259,6 +259,10 @@ fn pull_secrets(
     }
     let mut secrets = Vec::new();
     for (index, v1::LocalObjectReference { name }) in list.iter().enumerate() {
+        // The server takes a reference without a name, and names nothing by it.
+        if name.is_empty() {
+            continue;
+        }
         secrets.extend(notes.parse(&at.index(index).field("name"), name, ObjectName::parse));
     }
     secrets

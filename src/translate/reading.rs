@@ -3,7 +3,12 @@
 //! podman reads more than the API server does. Where it does, the server's error is dropped: the
 //! translation judges the same field by podman's wider rule, so that nothing goes unjudged.
 
-use crate::manifest::{FieldPath, FindingType, Findings, Located, Reading, Severity, Step};
+use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+
+use crate::manifest::{
+    Document, Finding, FindingType, Findings, Located, Object, Reading, Severity, Step,
+};
 
 use super::application::{Application, translate};
 use super::options::PlayOptions;
@@ -15,9 +20,13 @@ use super::resources::HOST_DEVICE;
 /// played only if no error is among the reading's findings. The findings returned are those
 /// about the command line's own ConfigMaps, which stand in no document of the reading.
 pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> (Application, Findings) {
-    reading
-        .findings
-        .retain(|located| !is_podmans_to_judge(located));
+    for read in &reading.objects {
+        if let Some(judged) = read.object.as_ref().and_then(Judged::of) {
+            let is_dropped =
+                |located: &Located| is_about(located, &read.document) && judged.by_podman(located);
+            reading.findings.retain(|located| !is_dropped(located));
+        }
+    }
     let decoded = reading
         .objects
         .iter()
@@ -34,6 +43,12 @@ pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> (Appli
     (translated.application, translated.option_findings)
 }
 
+fn is_about(located: &Located, document: &Document) -> bool {
+    located.input == document.input()
+        && located.document == Some(document.index())
+        && located.object == document.title()
+}
+
 /// Tells whether an error stands where another one does.
 fn is_same(known: &Located, found: &Located) -> bool {
     let place = |located: &Located| (located.input, located.span.start);
@@ -43,32 +58,84 @@ fn is_same(known: &Located, found: &Located) -> bool {
         && known.finding.path == found.finding.path
 }
 
-/// Tells whether the field has a wider rule in podman.
-fn is_podmans_to_judge(located: &Located) -> bool {
-    let finding = &located.finding;
-    let FieldPath(steps) = &finding.path;
-    match (finding.kind, steps.as_slice()) {
-        // Names may have capitals and underscores.
-        (FindingType::Invalid, [metadata, name]) => {
-            is_field(metadata, "metadata") && is_field(name, "name")
+/// An object that becomes pods.
+struct Judged<'a> {
+    metadata: &'a ObjectMeta,
+    spec: Option<&'a PodSpec>,
+}
+
+impl<'a> Judged<'a> {
+    fn of(object: &'a Object) -> Option<Self> {
+        let (metadata, spec) = match object {
+            Object::Pod(pod) => (&pod.metadata, pod.spec.as_ref()),
+            Object::Deployment(one) => (&one.metadata, one.spec.template.spec.as_ref()),
+            Object::DaemonSet(one) => (&one.metadata, one.spec.template.spec.as_ref()),
+            Object::Job(one) => {
+                let spec = one.spec.as_ref();
+                (
+                    &one.metadata,
+                    spec.and_then(|spec| spec.template.spec.as_ref()),
+                )
+            }
+            _ => return None,
+        };
+        Some(Self { metadata, spec })
+    }
+
+    /// Tells whether the field has a wider rule in podman, which the translation holds it against.
+    fn by_podman(&self, located: &Located) -> bool {
+        let Finding { kind, path, .. } = &located.finding;
+        match (kind, path.0.as_slice()) {
+            (FindingType::Invalid, [metadata, name])
+                if is_field(metadata, "metadata") && is_field(name, "name") =>
+            {
+                let name = self.metadata.name.as_deref().unwrap_or_default();
+                has_underscores_only(name, 253, &['.', '-'])
+            }
+            (FindingType::Invalid, [.., list, Step::Index(index), name])
+                if is_field(name, "name") =>
+            {
+                let name = self.container_name(list, *index).unwrap_or_default();
+                has_underscores_only(name, 63, &['-'])
+            }
+            // A host port alone is the container's port too.
+            (FindingType::Invalid | FindingType::Required, [.., port])
+                if is_field(port, "containerPort") =>
+            {
+                true
+            }
+            // podman's own words, in any case.
+            (FindingType::NotSupported, [.., policy]) => is_field(policy, "imagePullPolicy"),
+            // A device of the host, by its path.
+            (FindingType::Invalid, [.., Step::Key(resource)]) => resource.starts_with(HOST_DEVICE),
+            _ => false,
         }
-        (FindingType::Invalid, [.., list, Step::Index(_), name]) if is_field(name, "name") => {
-            is_field(list, "containers") || is_field(list, "initContainers")
-        }
-        // A host port alone is the container's port too.
-        (FindingType::Invalid | FindingType::Required, [.., port])
-            if is_field(port, "containerPort") =>
-        {
-            true
-        }
-        // podman's own words, in any case.
-        (FindingType::NotSupported, [.., policy]) => is_field(policy, "imagePullPolicy"),
-        // A device of the host, by its path.
-        (FindingType::Invalid, [.., Step::Key(resource)]) => resource.starts_with(HOST_DEVICE),
-        _ => false,
+    }
+
+    fn container_name(&self, list: &Step, index: usize) -> Option<&str> {
+        let spec = self.spec?;
+        let containers = if is_field(list, "containers") {
+            &spec.containers
+        } else if is_field(list, "initContainers") {
+            spec.init_containers.as_ref()?
+        } else {
+            return None;
+        };
+        Some(containers.get(index)?.name.as_str())
     }
 }
 
 fn is_field(step: &Step, name: &str) -> bool {
     matches!(step, Step::Field(field) if field == name)
+}
+
+/// Tells whether a name would be Kubernetes' but for its underscores.
+fn has_underscores_only(name: &str, most: usize, inner: &[char]) -> bool {
+    let is_alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_outer = |c: char| is_alphanumeric(c) || c == '_';
+    name.contains('_')
+        && name.len() <= most
+        && name.starts_with(is_alphanumeric)
+        && name.ends_with(is_outer)
+        && name.chars().all(|c| is_outer(c) || inner.contains(&c))
 }
