@@ -23,8 +23,8 @@ pub use image::{
     RemoveImages, Tag,
 };
 pub use kube::{
-    Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validate, Validation,
-    WorkloadKind,
+    Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, ReportForm, Validate,
+    Validation, WorkloadKind,
 };
 pub use pod::{
     InspectPods, KillPods, ListPods, PodCommand, PodExists, PodLogs, PodSort, PodTargets,

@@ -1,8 +1,8 @@
 //! `kube play` and `kube down`.
 
 use std::collections::BTreeMap;
-use std::io::{Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::io::Write;
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -10,11 +10,12 @@ use super::super::CalledAs;
 use super::super::args::{Down, Global, Play, Validation};
 use super::super::error::Error;
 use super::super::output::{Format, Output, tell};
+use super::input::sources;
 use super::open;
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
 use crate::engine::{Engine, sandbox, volumes};
-use crate::manifest::{self, Located, ReadOptions, Reading, Severity, Source, UnknownFields};
+use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::model::infra::EtcHostname;
 use crate::model::network::NetworkSpec;
 use crate::model::pod::{ContainerNaming, PodSpec};
@@ -22,9 +23,6 @@ use crate::model::volume::VolumeSpec;
 use crate::names::{ApplicationName, ImageId, ImageRef, ObjectName};
 use crate::plan::{self, Bridge, DownWish, Host, PlayWish};
 use crate::translate::{self, Application, PlayOptions};
-
-/// The largest input that is read at all.
-const LARGEST: u64 = 64 << 20;
 
 /// Plays manifests.
 pub(super) fn play<W: Write>(
@@ -253,65 +251,6 @@ fn refuse_errors(findings: &[Located]) -> Result<(), Error> {
         true => Err(Error::Manifest(manifest::Report(findings).to_string())),
         false => Ok(()),
     }
-}
-
-/// Reads the files: those of a directory in the order of their names, `-` from standard input.
-fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    let mut sources = Vec::new();
-    for file in files {
-        if file == Path::new("-") {
-            sources.push(read_source("-", &mut std::io::stdin().lock())?);
-        } else if file.is_dir() {
-            for file in manifests_in(file)? {
-                sources.push(read_file(&file)?);
-            }
-        } else {
-            sources.push(read_file(file)?);
-        }
-    }
-    Ok(sources)
-}
-
-fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let listing = |source| Error::File {
-        doing: "reading the directory",
-        path: directory.to_owned(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(listing)? {
-        let path = entry.map_err(listing)?.path();
-        let is_manifest = path
-            .extension()
-            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-        if is_manifest && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
-}
-
-fn read_file(path: &Path) -> Result<Source, Error> {
-    let mut file = std::fs::File::open(path).map_err(|source| Error::File {
-        doing: "opening",
-        path: path.to_owned(),
-        source,
-    })?;
-    read_source(&path.to_string_lossy(), &mut file)
-}
-
-fn read_source(name: &str, reader: &mut dyn std::io::Read) -> Result<Source, Error> {
-    let mut bytes = Vec::new();
-    reader
-        .take(LARGEST + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|source| Error::File {
-            doing: "reading",
-            path: PathBuf::from(name),
-            source,
-        })?;
-    Ok(Source::from_bytes(name, bytes))
 }
 
 /// Names what is played together after its first file.

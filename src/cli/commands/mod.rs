@@ -2,9 +2,11 @@
 
 mod engine;
 mod find;
+mod input;
 mod kube;
 mod lifecycle;
 mod open;
+mod validate;
 
 use super::args::{
     Cli, Command, ContainerCommand, ContainerGroup, Global, KubeCommand, PlayCommand, PodCommand,
@@ -26,6 +28,9 @@ pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
         }
         Command::Kube(KubeCommand::Down(arguments)) => {
             kube::down(global, &arguments, &mut Output::stdout())
+        }
+        Command::Kube(KubeCommand::Validate(arguments)) => {
+            validate::validate(&arguments, &mut Output::stdout())
         }
         Command::Containers(command) | Command::Container(ContainerGroup::Plain(command)) => {
             container(global, &command)
