@@ -120,7 +120,10 @@ impl Live {
         tokio::spawn(async move {
             let ended = wait(&watched, end, parent).await;
             drain(readers).await;
-            let oom = context.end(&name);
+            // Removing a cgroup may wait for processes to die, which must not hold the loop up.
+            let oom = tokio::task::spawn_blocking(move || context.end(&name))
+                .await
+                .unwrap_or(false);
             let _ = sender.send(Note::Ended(place, exit_status(ended, oom)));
         });
         Ok(Self { process, pid })

@@ -353,8 +353,9 @@ impl Supervisor {
             Command::Kill(place) => {
                 if let Some(live) = self.live.get(&place) {
                     live.signal(9);
-                    let name = &self.machine.record(place).name;
-                    self.context.kill_cgroup(name);
+                    let name = self.machine.record(place).name.clone();
+                    let context = self.context.clone();
+                    tokio::task::spawn_blocking(move || context.kill_cgroup(&name));
                 }
             }
             Command::Run(place, hook, handler) => self.run_hook(place, hook, handler),
