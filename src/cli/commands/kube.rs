@@ -15,7 +15,7 @@ use super::open;
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
 use crate::engine::{Engine, sandbox, volumes};
-use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
+use crate::manifest::{self, Located, ReadOptions, Severity, UnknownFields};
 use crate::model::infra::EtcHostname;
 use crate::model::network::NetworkSpec;
 use crate::model::pod::{ContainerNaming, PodSpec};
@@ -199,7 +199,14 @@ fn read_application(
     };
     let mut reading = manifest::read(&sources(files)?, &read_options);
     manifest::rules::check_all(&mut reading);
-    let application = translate_all(&mut reading, options);
+    let (application, own) = translate::translate_reading(&mut reading, options);
+    if let Some(finding) = own.0.first() {
+        let text = format!(
+            "error: --configmap: {}: {}\n",
+            finding.path, finding.message
+        );
+        return Err(Error::Manifest(text));
+    }
     let shown: Vec<Located> = match unknown_fields {
         // Called as podman, what is only a warning is not told: its tests want a clean stderr.
         UnknownFields::Ignore => reading
@@ -226,23 +233,6 @@ fn read_application(
         ));
     }
     Ok(application)
-}
-
-fn translate_all(reading: &mut Reading, options: &PlayOptions) -> Application {
-    let decoded: Vec<_> = reading
-        .objects
-        .iter()
-        .filter_map(|read| Some((&read.document, read.object.as_ref()?)))
-        .collect();
-    let translated = translate::translate(decoded.iter().map(|(_, object)| *object), options);
-    let located: Vec<Located> = decoded
-        .iter()
-        .zip(translated.findings)
-        .flat_map(|((document, _), findings)| document.locate(findings))
-        .collect();
-    reading.findings.extend(located);
-    Located::sort(&mut reading.findings);
-    translated.application
 }
 
 fn refuse_errors(findings: &[Located]) -> Result<(), Error> {
