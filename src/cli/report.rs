@@ -9,8 +9,6 @@ use std::error::Error as _;
 use std::fmt::Write as _;
 
 use super::error::Error;
-use crate::engine::EngineError;
-
 use super::output::{OutputError, stderr_has_colour, tell};
 
 /// podman's exit code for every error of its own.
@@ -111,14 +109,9 @@ pub fn report(error: &Error) -> Report {
             lines: vec![Line::Plain(report.clone())],
             code: OURS,
         },
-        Error::Engine(cause) => Report {
-            code: match **cause {
-                EngineError::Refused { code, .. } => code,
-                _ => OURS,
-            },
-            ..Report::error(chain(error))
-        },
-        Error::About { .. } | Error::Plan(_) | Error::Volume { .. } => Report::error(chain(error)),
+        Error::About { .. } | Error::Plan(_) | Error::Engine(_) | Error::Volume { .. } => {
+            Report::error(chain(error))
+        }
         Error::Several(errors) => several(errors),
         Error::Code(code) => Report::silent(*code),
     }
