@@ -9,8 +9,14 @@
 //! Paths are the server's, except that they go on to the item or key where the server stops at the
 //! list or map: labels, annotations, node selectors, finalizers, owner references, access modes,
 //! `envFrom`, mounts, `httpHeaders`, items of the downward API, namespaces of affinity terms,
-//! resize policies, overhead, and the limits that a request breaks. `os` goes on to `os.name`, a template's
-//! labels and annotations stand under its `metadata`, a claim's size under `resources.requests`.
+//! resize policies, overhead, and the limits that a request breaks. `os` goes on to `os.name`, a
+//! template's labels and annotations stand under its `metadata`, a claim's size under
+//! `resources.requests`, a ConfigMap that is too big at its `data`, a token's path in its source,
+//! `shareProcessNamespace` in the pod's spec, and `loadBalancerSourceRanges` is spelled as it is
+//! written. A quantity that is none has a path, where the server has only a decoding error.
+//!
+//! The verdict is another than the server's in one place, on purpose: the template of a StatefulSet
+//! is checked, as newer servers do, since a set whose pods are refused never runs.
 
 mod across;
 mod address;
