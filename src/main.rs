@@ -12,6 +12,7 @@ const STAGES: &[(&str, Stage)] = &[
     (image::unpack::STAGE, image::unpack::stage_main),
     (image::hello::STAGE, image::hello::stage_main),
     (engine::stage::CREATE, engine::stage::stage_main),
+    (engine::exec::STAGE, engine::exec::stage_main),
     (engine::protocol::STAGE, supervisor::run::stage_main),
 ];
 

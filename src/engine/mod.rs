@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod cgroups;
+pub mod exec;
 pub mod execute;
 pub mod facts;
 mod installation;

@@ -31,6 +31,7 @@ use crate::sys::memfd;
 
 pub use create::stage_main;
 pub use error::{CreateError, Step};
+pub(super) use program::execute;
 
 /// The hidden first argument that starts the stage.
 pub const CREATE: &str = "stage-create";

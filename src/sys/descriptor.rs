@@ -99,6 +99,18 @@ pub fn give(command: &mut Command, fd: OwnedFd, number: RawFd) {
     unsafe { command.pre_exec(hand_over) };
 }
 
+/// Moves a descriptor to a number above this one.
+///
+/// # Errors
+/// The process has no descriptors left.
+#[expect(unsafe_code, reason = "the new descriptor is only a number")]
+pub fn move_above(fd: OwnedFd, number: RawFd) -> io::Result<OwnedFd> {
+    let flag = nix::fcntl::FcntlArg::F_DUPFD_CLOEXEC(number + 1);
+    let moved = nix::fcntl::fcntl(&fd, flag)?;
+    // SAFETY: the kernel just made this descriptor for this process; nobody else has its number.
+    Ok(unsafe { OwnedFd::from_raw_fd(moved) })
+}
+
 /// Takes a descriptor that the parent gave under a number, and makes it close-on-exec.
 ///
 /// # Errors

@@ -5,6 +5,7 @@
 pub mod cgroup;
 pub mod clock;
 pub mod conntrack;
+pub mod credentials;
 pub mod descriptor;
 pub mod firewall;
 pub mod flock;
@@ -18,4 +19,5 @@ pub mod process;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;
+pub mod terminal;
 pub mod tree;

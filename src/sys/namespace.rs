@@ -12,7 +12,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::libc;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, setns, unshare};
+
+use super::process::PidFd;
 
 /// The kinds of namespace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,16 @@ pub enum NamespaceKind {
 }
 
 impl NamespaceKind {
+    const ALL: [Self; 7] = [
+        Self::Cgroup,
+        Self::Ipc,
+        Self::Mount,
+        Self::Net,
+        Self::Pid,
+        Self::User,
+        Self::Uts,
+    ];
+
     /// Returns the name of the kind's file in `/proc/PID/ns`.
     #[must_use]
     pub fn file_name(self) -> &'static str {
@@ -301,6 +313,33 @@ pub fn in_namespaces<T: Send>(
     })
 }
 
+/// Moves this process, which must have one thread, into all namespaces of another, at once.
+///
+/// In the mount namespace its root and working directory are the other's root. Its PID namespace
+/// stays; its children are born in the other's (`setns(2)`, Linux 5.8).
+///
+/// # Errors
+/// The other process has ended, or this one may not.
+pub fn join_process(process: &PidFd, pid: i32) -> io::Result<()> {
+    let mut flags = CloneFlags::empty();
+    for kind in NamespaceKind::ALL {
+        let of = |pid: &str| std::fs::metadata(format!("/proc/{pid}/ns/{}", kind.file_name()));
+        let (own, other) = (of("self")?, of(&pid.to_string())?);
+        // A user namespace cannot be entered by who is in it.
+        if (own.dev(), own.ino()) != (other.dev(), other.ino()) {
+            flags |= kind.flag();
+        }
+    }
+    // Alive still, so that the files above were its own and not a later process's.
+    if !process.is_alive()? {
+        return Err(Errno::ESRCH.into());
+    }
+    if flags.is_empty() {
+        return Ok(());
+    }
+    Ok(setns(process.as_fd(), flags)?)
+}
+
 fn enter(namespace: &Namespace) -> Result<(), NamespaceError> {
     let kind = namespace.kind;
     let result = if kind == NamespaceKind::Mount {
@@ -358,23 +397,14 @@ fn kind_of(fd: BorrowedFd<'_>) -> Option<NamespaceKind> {
     // SAFETY: NS_GET_NSTYPE takes no argument and only returns a number; on any other file the
     // kernel answers ENOTTY.
     let flag = unsafe { ns_get_nstype(fd.as_raw_fd()) }.ok()?;
-    [
-        NamespaceKind::Cgroup,
-        NamespaceKind::Ipc,
-        NamespaceKind::Mount,
-        NamespaceKind::Net,
-        NamespaceKind::Pid,
-        NamespaceKind::User,
-        NamespaceKind::Uts,
-    ]
-    .into_iter()
-    .find(|kind| kind.flag().bits() == flag)
+    NamespaceKind::ALL
+        .into_iter()
+        .find(|kind| kind.flag().bits() == flag)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::MetadataExt as _;
 
     fn inode(namespace: &Namespace) -> u64 {
         let file = File::from(namespace.fd.try_clone().expect("descriptor"));

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
@@ -303,24 +304,54 @@ pub enum Fork {
     Child,
 }
 
-/// Copies this process, which must have only one thread.
+/// The knowledge that this process has one thread.
 ///
-/// # Errors
-/// It has more threads (a lock that another one holds would stay locked in the child), or the
-/// process limit is reached.
-#[expect(unsafe_code, reason = "fork is unsafe only where there are threads")]
-pub fn fork_single_threaded() -> io::Result<Fork> {
-    if fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::other("a process with threads must not fork"));
+/// Taken before a process enters namespaces in which it has no `/proc` to look at. It cannot leave its
+/// thread; whoever has it must not start another one.
+#[derive(Debug)]
+pub struct SingleThreaded(PhantomData<*const ()>);
+
+impl SingleThreaded {
+    /// Counts the threads.
+    ///
+    /// # Errors
+    /// There are more: a lock that another one holds would stay locked in a copy of this process.
+    pub fn prove() -> io::Result<Self> {
+        if fs::read_dir("/proc/self/task")?.count() != 1 {
+            return Err(io::Error::other("a process with threads must not fork"));
+        }
+        Ok(Self(PhantomData))
     }
-    // SAFETY: the calling thread is the only one, as counted above, and only it could make
-    // another; so no lock and no allocator state is in somebody else's hands.
-    match unsafe { nix::unistd::fork() }? {
-        ForkResult::Child => Ok(Fork::Child),
-        ForkResult::Parent { child } => PidFd::open(child.as_raw())?
-            .map(Fork::Parent)
-            .ok_or_else(|| io::Error::other("a child is a zombie at least until it is reaped")),
+
+    /// Copies this process.
+    ///
+    /// # Errors
+    /// The process limit is reached.
+    #[expect(unsafe_code, reason = "fork is unsafe only where there are threads")]
+    pub fn fork(self) -> io::Result<Fork> {
+        // SAFETY: the calling thread is the only one, as was counted, and it has not made another
+        // since; so no lock and no allocator state is in somebody else's hands.
+        match unsafe { nix::unistd::fork() }? {
+            ForkResult::Child => Ok(Fork::Child),
+            ForkResult::Parent { child } => PidFd::open(child.as_raw())?
+                .map(Fork::Parent)
+                .ok_or_else(|| io::Error::other("a child is a zombie until it is reaped")),
+        }
     }
+}
+
+/// Gives every signal its default effect again and blocks none.
+///
+/// Rust ignores SIGPIPE in its own programs, and `execve(2)` would hand that on.
+#[expect(unsafe_code, reason = "nix calls every change of a handler unsafe")]
+pub fn restore_signals() {
+    for number in 1..=64 {
+        // SAFETY: a default effect has no handler that could run at a wrong time. Numbers that may
+        // not be changed are refused with an error that means nothing here.
+        unsafe { libc::signal(number, libc::SIG_DFL) };
+    }
+    // Never fails for a set that exists.
+    let _ = nix::sys::signal::SigSet::empty().thread_set_mask();
 }
 
 /// The first version of `struct pidfd_info` (`linux/pidfd.h`).
@@ -447,7 +478,7 @@ mod tests {
 
     #[test]
     fn a_process_with_threads_does_not_fork() {
-        let error = std::thread::spawn(|| fork_single_threaded().unwrap_err());
+        let error = std::thread::spawn(|| SingleThreaded::prove().unwrap_err());
         assert!(error.join().unwrap().to_string().contains("threads"));
     }
 }

@@ -9,7 +9,7 @@ use podwright::engine::stage::Step;
 use podwright::sys::process::Ended;
 use serde_json::json;
 
-use crate::support::container::Rig;
+use crate::support::container::{Rig, signal_masks};
 
 #[test]
 fn the_exit_status_and_the_output_are_the_programs_own() {
@@ -192,8 +192,7 @@ fn nothing_is_mounted_on_the_host_while_a_container_runs() {
     assert!(!mounts.contains(rootfs.to_str().unwrap()), "{mounts}");
     assert!(!rootfs.join("bin").exists());
     assert!(Path::new(&format!("/proc/{}/root/bin/busybox", running.pid)).exists());
-    running.process.send_signal(9).unwrap();
-    assert_eq!(running.finish().ended, Ended::Signal(9));
+    assert_eq!(running.kill().ended, Ended::Signal(9));
 }
 
 #[test]
@@ -214,4 +213,11 @@ fn a_terminal_is_the_containers_own() {
     let mut lines: Vec<&str> = text.lines().filter(|line| *line != "word").collect();
     lines.dedup();
     assert_eq!(lines, ["/dev/pts/0", "/dev/console", "got word"], "{text}");
+}
+
+#[test]
+fn a_program_ignores_no_signal_that_it_did_not_ask_to_ignore() {
+    let Some(rig) = Rig::new() else { return };
+    let ran = rig.run(json!({"command": ["grep", "-E", "^Sig(Ign|Blk)", "/proc/self/status"]}));
+    assert_eq!(signal_masks(&ran.stdout), [0, 0], "{ran:?}");
 }

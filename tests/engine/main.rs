@@ -4,4 +4,5 @@
 mod support;
 
 mod create;
+mod exec;
 mod network;

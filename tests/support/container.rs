@@ -5,10 +5,12 @@ use std::fs::{self, File};
 use std::io::Read as _;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use nix::sys::stat::Mode;
+use podwright::engine::exec::{self, ExecRequest, Streams};
 use podwright::engine::launch::env::Values;
 use podwright::engine::launch::{
     self, HostFacts, JoinedNamespaces, Launch, LaunchFacts, PodFiles, ResolvedVolume, RootFs,
@@ -20,7 +22,7 @@ use podwright::model::pod::PodSpec;
 use podwright::names::{ContainerId, VolumeName};
 use podwright::sys::cgroup::Cgroups;
 use podwright::sys::namespace::{NamespaceKind, create_pinned, unpin};
-use podwright::sys::process::{Ended, PidFd};
+use podwright::sys::process::{Ended, PidFd, start_time};
 use serde_json::{Value, json};
 
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_podwright");
@@ -249,6 +251,26 @@ pub(crate) struct Ran {
 }
 
 impl Running {
+    /// A request for a shell script in this container.
+    pub(crate) fn request(&self, rig: &Rig, script: &str) -> ExecRequest {
+        ExecRequest {
+            pid: self.pid,
+            start_time: start_time(self.pid).expect("proc").expect("alive"),
+            bundle: rig.bundle(),
+            cgroup: rig.cgroup(),
+            args: ["sh", "-c", script].map(str::to_owned).to_vec(),
+            env: vec![],
+            user: None,
+            cwd: None,
+            terminal: false,
+        }
+    }
+
+    pub(crate) fn kill(self) -> Ran {
+        self.process.send_signal(9).expect("signal");
+        self.finish()
+    }
+
     pub(crate) fn finish(self) -> Ran {
         let ended = self.process.wait().expect("a child");
         let [stdout, stderr] = self.streams.map(|mut stream| {
@@ -263,6 +285,31 @@ impl Running {
             stderr,
         }
     }
+}
+
+/// Runs a program in a container to its end: its code and what it wrote.
+pub(crate) fn execute(request: &ExecRequest) -> Result<(u8, String), CreateError> {
+    let streams = Streams {
+        stdin: Stdio::null(),
+        stdout: Stdio::piped(),
+        stderr: Stdio::inherit(),
+    };
+    let mut exec = exec::start(Path::new(PROGRAM), request, streams)?;
+    let mut text = String::new();
+    let mut stdout = exec.stage.stdout.take().expect("piped");
+    stdout.read_to_string(&mut text).expect("output");
+    Ok((exec.wait().expect("a child"), text))
+}
+
+/// Reads the masks of signals from lines of `/proc/PID/status`, without the two that belong to the
+/// C library and stay as this machine has them.
+pub(crate) fn signal_masks(status: &str) -> Vec<u64> {
+    let masks = status
+        .lines()
+        .filter_map(|line| line.split_whitespace().nth(1));
+    masks
+        .map(|mask| u64::from_str_radix(mask, 16).expect("a mask") & !(0b11 << 31))
+        .collect()
 }
 
 struct NoValues;

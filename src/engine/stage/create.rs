@@ -25,10 +25,12 @@ use crate::sys::descriptor;
 use crate::sys::mount::{Depth, Propagation, ensure_dir, set_propagation, unshare_mounts};
 use crate::sys::overlay::mount_overlay;
 use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
+use crate::sys::process::restore_signals;
 use crate::sys::tree::{attach, clone_tree};
 
 /// The `main` of the stage.
 pub fn stage_main() -> ExitCode {
+    restore_signals();
     let Ok(report) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };

@@ -27,6 +27,12 @@ pub enum Step {
     CommandNotExecutable,
     /// The file of the OCI runtime.
     RuntimeProgram,
+    /// The container does not run.
+    NotRunning,
+    /// Entering a running container.
+    Join,
+    /// Becoming what the container's processes are.
+    Confine,
 }
 
 /// A container that was not created.
@@ -87,7 +93,10 @@ impl CreateError {
             | Step::Cgroup
             | Step::WorkingDirectory
             | Step::Runtime
-            | Step::RuntimeProgram => 125,
+            | Step::RuntimeProgram
+            | Step::NotRunning
+            | Step::Join
+            | Step::Confine => 125,
         }
     }
 
@@ -103,6 +112,9 @@ impl CreateError {
             Step::Runtime => "creating the container",
             Step::CommandNotFound | Step::CommandNotExecutable => "running the command",
             Step::RuntimeProgram => "running the OCI runtime",
+            Step::NotRunning => "finding the container",
+            Step::Join => "entering the container",
+            Step::Confine => "confining the process",
         }
     }
 }

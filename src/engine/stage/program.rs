@@ -90,7 +90,7 @@ fn words(spec: &Spec) -> (Vec<String>, Vec<String>) {
 }
 
 /// Becomes the program; returns only why it cannot.
-pub(super) fn execute(args: &[String], env: &[String]) -> CreateError {
+pub(in crate::engine) fn execute(args: &[String], env: &[String]) -> CreateError {
     let path = match find_program(args, env) {
         Ok(path) => path,
         Err(error) => return error,
