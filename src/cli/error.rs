@@ -44,6 +44,10 @@ pub enum Error {
     #[error(transparent)]
     Engine(Box<crate::engine::EngineError>),
     #[error(transparent)]
+    Catalog(Box<crate::engine::catalog::CatalogError>),
+    #[error(transparent)]
+    Generate(#[from] crate::translate::GenerateError),
+    #[error(transparent)]
     Output(#[from] OutputError),
     /// A file or directory could not be used.
     #[error("{doing} {}", .path.display())]
@@ -63,5 +67,11 @@ pub enum Error {
 impl From<crate::engine::EngineError> for Error {
     fn from(error: crate::engine::EngineError) -> Self {
         Self::Engine(Box::new(error))
+    }
+}
+
+impl From<crate::engine::catalog::CatalogError> for Error {
+    fn from(error: crate::engine::catalog::CatalogError) -> Self {
+        Self::Catalog(Box::new(error))
     }
 }

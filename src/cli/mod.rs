@@ -7,8 +7,11 @@
 pub mod args;
 mod commands;
 mod error;
+mod filter;
+mod log_reader;
 pub mod output;
 pub mod report;
+mod view;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;

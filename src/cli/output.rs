@@ -143,6 +143,14 @@ pub trait Row: Serialize + Sized + 'static {
     fn columns() -> &'static [Column<Self>];
 }
 
+/// An object that `inspect` shows: its JSON is its [`Serialize`].
+pub trait Object: Serialize {
+    /// Returns more fields that a template may ask for and JSON does not repeat.
+    fn for_templates(&self) -> Option<Value> {
+        None
+    }
+}
+
 /// How the rows of a table are shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Headings {
@@ -224,7 +232,7 @@ impl<W: Write> Output<W> {
     ///
     /// # Errors
     /// The writer, or the template.
-    pub fn objects<T: Serialize>(
+    pub fn objects<T: Object>(
         &mut self,
         objects: &[T],
         format: Option<&Format>,
@@ -234,7 +242,13 @@ impl<W: Write> Output<W> {
         };
         let template = template(text).map_err(OutputError::Template)?;
         for object in objects {
-            let data = gotmpl::to_value(object).map_err(OutputError::Template)?;
+            let mut data = gotmpl::to_value(object).map_err(OutputError::Template)?;
+            if let (Value::Map(fields), Some(Value::Map(more))) =
+                (&mut data, object.for_templates())
+            {
+                let more = std::sync::Arc::unwrap_or_clone(more);
+                std::sync::Arc::make_mut(fields).extend(more);
+            }
             let line = template
                 .execute_to_string(&data)
                 .map_err(OutputError::Template)?;
@@ -273,6 +287,11 @@ impl<W: Write> Output<W> {
     /// The writer.
     pub fn bytes(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         Ok(self.writer.write_all(bytes)?)
+    }
+
+    /// Returns the writer, for what is copied through.
+    pub fn writer(&mut self) -> &mut W {
+        &mut self.writer
     }
 
     /// Hands over everything printed so far.
@@ -459,6 +478,8 @@ mod tests {
             "4 four\n4\n"
         );
     }
+
+    impl Object for serde_json::Value {}
 
     #[test]
     fn templates_print_lists_and_maps_as_go_does() {

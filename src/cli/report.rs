@@ -109,9 +109,12 @@ pub fn report(error: &Error) -> Report {
             lines: vec![Line::Plain(report.clone())],
             code: OURS,
         },
-        Error::About { .. } | Error::Plan(_) | Error::Engine(_) | Error::Volume { .. } => {
-            Report::error(chain(error))
-        }
+        Error::About { .. }
+        | Error::Plan(_)
+        | Error::Engine(_)
+        | Error::Volume { .. }
+        | Error::Catalog(_)
+        | Error::Generate(_) => Report::error(chain(error)),
         Error::Several(errors) => several(errors),
         Error::Code(code) => Report::silent(*code),
     }

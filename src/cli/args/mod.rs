@@ -27,8 +27,8 @@ pub use kube::{
     Validation, WorkloadKind,
 };
 pub use pod::{
-    InspectPods, KillPods, ListPods, PodCommand, PodExists, PodLogs, PodSort, PodTargets,
-    RemovePods, RestartPods, StartPods, StopPods,
+    InspectPods, KillPods, ListPods, LogSelection, PodCommand, PodExists, PodLogs, PodSort,
+    PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
 pub use time::{Moment, go_duration};
 

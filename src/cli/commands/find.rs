@@ -48,6 +48,27 @@ pub(super) fn pod<'a>(observed: &'a Observed, text: &str) -> Result<&'a Observed
     )
 }
 
+/// Returns the container that was made last.
+pub(super) fn latest_container(observed: &Observed) -> Result<Found<'_>, Error> {
+    all_containers(observed)
+        .max_by_key(|found| found.container.created)
+        .ok_or_else(|| none_yet("container"))
+}
+
+/// Returns the pod that was made last.
+pub(super) fn latest_pod(observed: &Observed) -> Result<&ObservedPod, Error> {
+    let pods = observed.pods.iter();
+    pods.max_by_key(|pod| pod.record.created)
+        .ok_or_else(|| none_yet("pod"))
+}
+
+fn none_yet(what: &str) -> Error {
+    Error::Usage {
+        message: format!("there is no {what} yet"),
+        help: None,
+    }
+}
+
 /// A name or a whole id wins over the beginning of one.
 fn one<T: Copy>(
     what: &'static str,

@@ -344,7 +344,8 @@ fn about(word: &str, error: EngineError) -> Error {
     }
 }
 
-fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
+/// Returns success if nothing failed.
+pub(super) fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
     match failures.len() {
         0 => Ok(()),
         1 => Err(failures.remove(0)),

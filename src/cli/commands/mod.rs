@@ -2,18 +2,49 @@
 
 mod engine;
 mod find;
+mod generate;
+mod image;
+mod info;
 mod input;
+mod inspect;
 mod kube;
 mod lifecycle;
+mod logs;
 mod open;
+mod pod_ps;
+mod ps;
 mod validate;
 
 use super::args::{
-    Cli, Command, ContainerCommand, ContainerGroup, Global, KubeCommand, PlayCommand, PodCommand,
+    Cli, Command, ContainerCommand, ContainerGroup, GenerateCommand, Global, ImageCommand,
+    ImageGroup, KubeCommand, PlayCommand, PodCommand, SystemCommand,
 };
 use super::error::Error;
 use super::{CalledAs, output::Output};
+use crate::engine::Engine;
 use crate::state::IntentKind;
+
+type Stdout = Output<std::io::BufWriter<std::io::StdoutLock<'static>>>;
+
+/// What a command that reads gets: the global flags, and where its results go.
+struct Context<'g> {
+    global: &'g Global,
+    output: Stdout,
+}
+
+impl Context<'_> {
+    /// Opens the installation; `command` is what others read who wait for this command.
+    fn engine(&self, command: &str) -> Result<Engine, Error> {
+        open::engine(self.global, command)
+    }
+}
+
+fn context(global: &Global) -> Context<'_> {
+    Context {
+        global,
+        output: Output::stdout(),
+    }
+}
 
 /// Carries out the command.
 pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
@@ -36,7 +67,48 @@ pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
             container(global, &command)
         }
         Command::Pod(command) => pod(global, &command),
+        other => read(&mut context(global), &other),
+    }
+}
+
+/// Carries out a command that changes no pod.
+fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
+    match command {
+        Command::Kube(KubeCommand::Generate(arguments))
+        | Command::Generate(GenerateCommand::Kube(arguments)) => {
+            generate::generate(context, arguments)
+        }
+        Command::Container(ContainerGroup::Inspect(arguments)) => {
+            inspect::containers(context, arguments)
+        }
+        Command::Inspect(arguments) => inspect::any(context, arguments),
+        Command::Image(group) => run_image(context, group),
+        Command::Images(arguments) => image::list(context, arguments),
+        Command::ImageFiles(command) => run_image_file(context, command),
+        Command::Rmi(arguments) => image::remove(context, arguments),
+        Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
+        Command::System(SystemCommand::Info(form)) | Command::Info(form) => {
+            info::info(context, form.format.as_ref())
+        }
         _ => Err(not_yet()),
+    }
+}
+
+fn run_image(context: &mut Context<'_>, group: &ImageGroup) -> Result<(), Error> {
+    match group {
+        ImageGroup::Ls(arguments) => image::list(context, arguments),
+        ImageGroup::Inspect(arguments) => image::inspect(context, arguments),
+        ImageGroup::Rm(arguments) => image::remove(context, arguments),
+        ImageGroup::Exists(arguments) => image::exists(context, arguments),
+        ImageGroup::Plain(command) => run_image_file(context, command),
+    }
+}
+
+fn run_image_file(context: &mut Context<'_>, command: &ImageCommand) -> Result<(), Error> {
+    match command {
+        ImageCommand::Load(arguments) => image::load(context, arguments),
+        ImageCommand::Import(arguments) => image::import(context, arguments),
+        ImageCommand::Tag(arguments) => image::tag(context, arguments),
     }
 }
 
@@ -61,6 +133,8 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
         ContainerCommand::Wait(arguments) => {
             lifecycle::wait(&mut open::engine(global, "wait")?, arguments, output)
         }
+        ContainerCommand::Ps(arguments) => ps::list(&mut context(global), arguments),
+        ContainerCommand::Logs(arguments) => logs::of_containers(&mut context(global), arguments),
         ContainerCommand::Exists(arguments) => {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
@@ -89,10 +163,12 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
         PodCommand::Rm(arguments) => {
             lifecycle::remove_pods(&mut open::engine(global, "pod rm")?, arguments, output)
         }
+        PodCommand::Ps(arguments) => pod_ps::list(&mut context(global), arguments),
+        PodCommand::Inspect(arguments) => inspect::pods(&mut context(global), arguments),
+        PodCommand::Logs(arguments) => logs::of_pod(&mut context(global), arguments),
         PodCommand::Exists(arguments) => {
             lifecycle::pod_exists(&open::engine(global, "pod exists")?, &arguments.name)
         }
-        _ => Err(not_yet()),
     }
 }
 
