@@ -76,6 +76,10 @@ impl Builder {
         Some((self.tree, self.root?, self.duplicates))
     }
 
+    pub(super) fn source_text(&self, place: Range<usize>) -> &str {
+        self.tree.source().text().get(place).unwrap_or("")
+    }
+
     /// Tells whether the innermost open list or map is written in flow style, with brackets.
     pub(super) fn is_in_flow(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.flow)

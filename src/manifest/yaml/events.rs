@@ -98,6 +98,9 @@ impl Reader<'_, '_> {
         if word.style == ScalarStyle::Plain && self.builder.is_in_flow() {
             refuse_question_mark(word.value, &place)?;
         }
+        if word.style == ScalarStyle::DoubleQuoted {
+            self.refuse_escaped_slash(&place)?;
+        }
         if word.resolves && word.value == "<<" && self.builder.expects_key() {
             self.builder.merge_key(place);
             return Ok(());
@@ -134,6 +137,26 @@ impl Reader<'_, '_> {
         }
         self.builder
             .scalar(scalar, word.value, place, inside, anchor)
+    }
+
+    /// go-yaml does not know the escape `\/`, which YAML took over from JSON later.
+    fn refuse_escaped_slash(&self, place: &Range<usize>) -> Result<(), SyntaxError> {
+        let text = self.builder.source_text(place.clone());
+        if !text.contains("\\/") {
+            return Ok(());
+        }
+        let mut escaped = false;
+        for (at, character) in text.char_indices() {
+            if escaped && character == '/' {
+                let at = place.start + at;
+                return Err(SyntaxError::new(
+                    at - 1..at + 1,
+                    "found unknown escape character",
+                ));
+            }
+            escaped = !escaped && character == '\\';
+        }
+        Ok(())
     }
 
     fn explain(&self, error: &libyaml_safer::Error) -> SyntaxError {
