@@ -214,3 +214,39 @@ fn many_keys_take_no_quadratic_time() {
     }
     assert!(!read_bytes("a.yaml", text.into_bytes()).has_errors());
 }
+
+#[test]
+fn many_faults_take_no_memory_each() {
+    let keys = "z1: [0], ".repeat(100_000);
+    let deep = 100;
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nspec: {{{keys}}}\nx: {}{{{keys}}}{}\n",
+        "[".repeat(deep),
+        "]".repeat(deep)
+    );
+    let findings = read_bytes("a.yaml", text.into_bytes()).findings;
+    assert!(findings.len() < 1000, "{}", findings.len());
+
+    let item = "{apiVersion: v1, kind: ConfigMap, a: 1, a: 2}, ";
+    let text = format!(
+        "kind: List\napiVersion: v1\nitems: [{}]\n",
+        item.repeat(50_000)
+    );
+    read_bytes("a.yaml", text.into_bytes());
+}
+
+#[test]
+fn many_values_deep_in_brackets_are_an_error_in_time() {
+    let text = format!("x: {}{}\n", "[".repeat(9_000), "a, ".repeat(1_000_000));
+    let said = syntax_error("a.yaml", text);
+    assert!(said.contains("nested too deeply"), "{said}");
+}
+
+#[test]
+fn a_json_stream_may_be_longer_than_a_document() {
+    let object = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"}}"#;
+    let text = format!("{object}\n").repeat(200_000);
+    let reading = read_bytes("a.json", text.into_bytes());
+    assert!(!reading.has_errors());
+    assert_eq!(reading.objects.len(), 200_000);
+}

@@ -129,6 +129,9 @@ impl Document {
     /// Gives each finding its place.
     #[must_use]
     pub fn locate(&self, findings: Findings) -> Vec<Located> {
+        if findings.0.is_empty() {
+            return Vec::new();
+        }
         let title = self.title();
         let located = findings.0.into_iter().map(|finding| Located {
             input: self.input,

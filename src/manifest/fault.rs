@@ -1,8 +1,33 @@
 //! The faults that the decoder and the schemas both find, in the API server's words.
 
-use super::source::{At, FieldPath, Finding, FindingType, Severity, Step, quoted};
+use super::source::{At, FieldPath, Finding, FindingType, Findings, Severity, Step, quoted};
 use super::suggest::closest;
 use super::yaml::{Node, Value};
+
+/// The most findings that a document's decoding records: more help nobody, and cost memory.
+pub(super) const MAX_FINDINGS: usize = 500;
+
+/// Says that there is more to find than [`MAX_FINDINGS`].
+pub(super) fn too_many() -> Finding {
+    Finding {
+        severity: Severity::Warning,
+        kind: FindingType::Warning,
+        path: FieldPath::default(),
+        message: format!("only the first {MAX_FINDINGS} findings of this document are told"),
+        help: None,
+    }
+}
+
+/// Keeps a finding as long as there is room; an error always finds room for itself if it is the first.
+pub(super) fn keep(findings: &mut Findings, finding: Finding, is_first_error: bool) {
+    let count = findings.0.len();
+    if count < MAX_FINDINGS || is_first_error {
+        findings.0.push(finding);
+    }
+    if count == MAX_FINDINGS {
+        findings.0.push(too_many());
+    }
+}
 
 /// A value has another type than its field, in the words of Go's decoder.
 ///

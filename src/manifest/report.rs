@@ -3,6 +3,7 @@
 use std::fmt::{self, Write as _};
 
 use super::source::{Located, Severity};
+use super::text::floor_char_boundary;
 
 /// The most characters of a source line that are shown.
 const MAX_LINE: usize = 120;
@@ -65,42 +66,38 @@ fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
     Ok(())
 }
 
-/// Writes the source line with carets below what is meant.
+/// Writes the source line with carets below what is meant; of a long line, the part around it.
 fn write_excerpt(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
     let span = located.span;
+    let range = located.source.line_range(span.line);
     let line = located.source.line(span.line);
-    let from = span.column.saturating_sub(1) as usize;
-    let meant = located
-        .source
-        .text()
-        .get(span.start..span.end)
-        .and_then(|text| text.lines().next())
-        .map_or(1, |text| text.chars().count().max(1));
-    let skipped = if from + meant <= MAX_LINE {
-        0
-    } else {
-        from.saturating_sub(MAX_LINE / 2)
-    };
+    let (before, after) = line.split_at((span.start - range.start).min(line.len()));
+    let length = (span.end - span.start).min(after.len());
+    let (meant, after) = after.split_at(floor_char_boundary(after, length));
     let width = span.line.to_string().len();
+    let is_long = line.len() > MAX_LINE;
     let mut shown = String::new();
-    let mut carets = String::new();
-    for (at, character) in line.chars().enumerate().skip(skipped).take(MAX_LINE) {
-        let before = shown.len();
-        escape_into(&mut shown, character);
-        let length = shown[before..].chars().count();
-        let mark = if (from..from + meant).contains(&at) {
-            '^'
-        } else {
-            ' '
-        };
-        carets.extend(std::iter::repeat_n(mark, length));
-    }
-    if from >= line.chars().count() {
-        carets.push('^');
-    }
+    let from = match before.char_indices().nth_back(MAX_LINE / 2) {
+        Some((at, _)) if is_long => at,
+        _ => 0,
+    };
+    before[from..]
+        .chars()
+        .for_each(|c| escape_into(&mut shown, c));
+    let indent = shown.chars().count();
+    meant
+        .chars()
+        .take(MAX_LINE)
+        .for_each(|c| escape_into(&mut shown, c));
+    let carets = "^".repeat((shown.chars().count() - indent).max(1));
+    let room = MAX_LINE.saturating_sub(shown.len());
+    after
+        .chars()
+        .take(room)
+        .for_each(|c| escape_into(&mut shown, c));
     writeln!(f, "{:width$} |", "")?;
-    writeln!(f, "{:width$} | {shown}", span.line)?;
-    writeln!(f, "{:width$} | {}", "", carets.trim_end())
+    writeln!(f, "{:width$} | {}", span.line, shown.trim_end())?;
+    writeln!(f, "{:width$} | {:indent$}{carets}", "", "")
 }
 
 /// A text whose control characters are written as escapes.

@@ -20,8 +20,8 @@ struct Inner {
     text: String,
     /// Where the first byte stood that is no UTF-8.
     broken_at: Option<usize>,
-    /// The byte offset of each line's start, found when a position is first asked for.
-    lines: OnceLock<Vec<usize>>,
+    /// Found when a position is first asked for.
+    index: OnceLock<Index>,
 }
 
 impl Source {
@@ -49,7 +49,7 @@ impl Source {
             name,
             text,
             broken_at,
-            lines: OnceLock::new(),
+            index: OnceLock::new(),
         }))
     }
 
@@ -84,31 +84,40 @@ impl Source {
         let text = self.text();
         let start = floor_char_boundary(text, range.start);
         let end = floor_char_boundary(text, range.end).max(start);
-        let lines = self.lines();
-        let line = lines.partition_point(|&line_start| line_start <= start);
-        let line_start = lines[line - 1];
+        let index = self.index();
+        let line = index
+            .lines
+            .partition_point(|&line_start| line_start <= start);
+        let line_start = index.lines[line - 1];
+        let column = index.characters(text, start) - index.characters(text, line_start) + 1;
         Span {
             start,
             end,
             line: saturate(line),
-            column: saturate(text[line_start..start].chars().count() + 1),
+            column: saturate(column),
         }
     }
 
     /// Returns a line without its break, counted from 1; empty past the end.
     #[must_use]
     pub fn line(&self, number: u32) -> &str {
-        let lines = self.lines();
-        let index = (number as usize).saturating_sub(1);
-        let Some(&start) = lines.get(index) else {
-            return "";
-        };
-        let end = lines.get(index + 1).copied().unwrap_or(self.text().len());
-        self.text()[start..end].trim_end_matches(['\n', '\r'])
+        &self.text()[self.line_range(number)]
     }
 
-    fn lines(&self) -> &[usize] {
-        self.0.lines.get_or_init(|| line_starts(self.text()))
+    /// Returns the bytes of a line without its break, counted from 1.
+    pub(super) fn line_range(&self, number: u32) -> Range<usize> {
+        let text = self.text();
+        let lines = &self.index().lines;
+        let index = (number as usize).saturating_sub(1);
+        let Some(&start) = lines.get(index) else {
+            return text.len()..text.len();
+        };
+        let end = lines.get(index + 1).copied().unwrap_or(text.len());
+        start..start + text[start..end].trim_end_matches(['\n', '\r']).len()
+    }
+
+    fn index(&self) -> &Index {
+        self.0.index.get_or_init(|| Index::new(self.text()))
     }
 }
 
@@ -119,6 +128,47 @@ impl fmt::Debug for Source {
             .field("bytes", &self.0.text.len())
             .finish_non_exhaustive()
     }
+}
+
+/// What turns an offset into a line and a column without counting through the text, however long a line is.
+struct Index {
+    /// The byte offset of each line's start.
+    lines: Vec<usize>,
+    /// How many characters begin before each block of [`BLOCK`] bytes.
+    characters: Vec<usize>,
+}
+
+const BLOCK: usize = 1024;
+
+impl Index {
+    fn new(text: &str) -> Self {
+        let mut before = 0;
+        let blocks = text.as_bytes().chunks(BLOCK).map(|block| {
+            let count = before;
+            before += beginnings(block);
+            count
+        });
+        Index {
+            lines: line_starts(text),
+            characters: blocks.collect(),
+        }
+    }
+
+    /// Returns how many characters begin before an offset.
+    fn characters(&self, text: &str, at: usize) -> usize {
+        match self.characters.get(at / BLOCK) {
+            Some(before) => before + beginnings(&text.as_bytes()[at - at % BLOCK..at]),
+            None => self.characters.last().map_or(0, |before| {
+                let last = (self.characters.len() - 1) * BLOCK;
+                before + beginnings(&text.as_bytes()[last..at])
+            }),
+        }
+    }
+}
+
+/// Counts the characters that begin in a piece of UTF-8.
+fn beginnings(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|&&byte| byte & 0xc0 != 0x80).count()
 }
 
 /// A line ends with `\n`, `\r\n` or a lone `\r`, as in YAML.
@@ -133,7 +183,8 @@ fn line_starts(text: &str) -> Vec<usize> {
     starts
 }
 
-fn floor_char_boundary(text: &str, at: usize) -> usize {
+/// Returns the nearest place at or before `at` where a character begins.
+pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

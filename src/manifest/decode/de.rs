@@ -51,8 +51,8 @@ impl Context {
 
     fn mismatch(&self, finding: Finding) {
         let mut outcome = self.outcome.borrow_mut();
-        outcome.has_mismatch = true;
-        outcome.findings.0.push(finding);
+        let is_first = !std::mem::replace(&mut outcome.has_mismatch, true);
+        fault::keep(&mut outcome.findings, finding, is_first);
     }
 
     fn refuse(&self, at: &At<'_>, message: String) {
@@ -66,10 +66,14 @@ impl Context {
     }
 
     fn unknown_field(&self, at: &At<'_>, name: &str, known: &[&'static str]) {
-        if let Some(severity) = self.unknown_fields {
+        let mut outcome = self.outcome.borrow_mut();
+        let is_full = outcome.findings.0.len() > fault::MAX_FINDINGS;
+        if let Some(severity) = self.unknown_fields
+            && !is_full
+        {
             let known = known.iter().copied();
             let finding = fault::unknown_field(at, name, known, severity);
-            self.outcome.borrow_mut().findings.0.push(finding);
+            fault::keep(&mut outcome.findings, finding, false);
         }
     }
 }

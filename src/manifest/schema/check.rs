@@ -35,6 +35,7 @@ pub(in crate::manifest) fn check(
         scope,
         unknown_fields,
         findings,
+        has_error: false,
     };
     let place = Place {
         at: &At::ROOT,
@@ -51,6 +52,7 @@ struct Checker<'f> {
     scope: Scope,
     unknown_fields: Option<Severity>,
     findings: &'f mut Findings,
+    has_error: bool,
 }
 
 /// Where in a document the check is.
@@ -147,6 +149,9 @@ impl Checker<'_> {
         let Some(severity) = self.unknown_fields else {
             return;
         };
+        if self.findings.0.len() > fault::MAX_FINDINGS {
+            return;
+        }
         let known = fields
             .iter()
             .filter(|field| field.versions.contains(self.version))
@@ -160,7 +165,7 @@ impl Checker<'_> {
                 format!("Kubernetes had it until 1.{}", versions.to)
             });
         }
-        self.findings.0.push(finding);
+        fault::keep(self.findings, finding, false);
     }
 
     /// Names the required fields that are absent, as far as the server minds.
@@ -180,8 +185,13 @@ impl Checker<'_> {
                 .is_some_and(|entry| !matches!(entry.value.value(), Value::Null));
             if !is_there {
                 let at = at.field(field.name);
-                self.findings
-                    .error(FindingType::Required, &at, "Required value");
+                self.error(Finding {
+                    severity: Severity::Error,
+                    kind: FindingType::Required,
+                    path: at.to_path(),
+                    message: "Required value".to_owned(),
+                    help: None,
+                });
             }
         }
     }
@@ -214,13 +224,18 @@ impl Checker<'_> {
         }
     }
 
+    fn error(&mut self, finding: Finding) {
+        let is_first = !std::mem::replace(&mut self.has_error, true);
+        fault::keep(self.findings, finding, is_first);
+    }
+
     fn mismatch(&mut self, node: Node<'_>, place: Place<'_>, wanted: &str) {
         let finding = fault::mismatch(node, place.at, place.owner, wanted);
-        self.findings.0.push(finding);
+        self.error(finding);
     }
 
     fn refuse(&mut self, message: String, place: Place<'_>) {
-        self.findings.0.push(Finding {
+        self.error(Finding {
             severity: Severity::Error,
             kind: FindingType::Decode,
             path: place.at.to_path(),

@@ -12,6 +12,9 @@ use crate::manifest::text::Source;
 /// The deepest nesting that is read; Go's JSON decoder has the same limit.
 pub(super) const MAX_DEPTH: usize = 10_000;
 
+/// The most keys that are told to stand twice; each comes with a path as long as its nesting is deep.
+const MAX_DUPLICATES: usize = 100;
+
 /// A finished node with what it expands to once aliases are followed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Built {
@@ -83,6 +86,11 @@ impl Builder {
     /// Tells whether the innermost open list or map is written in flow style, with brackets.
     pub(super) fn is_in_flow(&self) -> bool {
         self.frames.last().is_some_and(|frame| frame.flow)
+    }
+
+    /// Returns how many lists and maps are open around what comes next.
+    pub(super) fn depth(&self) -> usize {
+        self.frames.len()
     }
 
     /// Tells whether the next node is a mapping key.
@@ -335,7 +343,8 @@ impl Builder {
             }
         }
         let entries = entries.into_children();
-        for key in repeated {
+        let room = MAX_DUPLICATES.saturating_sub(self.duplicates.len());
+        for key in repeated.into_iter().take(room) {
             let duplicate = self.duplicate(key);
             self.duplicates.push(duplicate);
         }

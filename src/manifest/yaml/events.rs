@@ -26,6 +26,7 @@ pub(in crate::manifest) fn read_yaml(
     let base = part.start + (whole.len() - text.len());
     let guarded = Guarded::new(text, base)?;
     let mut reader = Reader {
+        effort: 0,
         guarded: &guarded,
         builder: Builder::new(source.clone(), Format::Yaml),
     };
@@ -43,7 +44,12 @@ pub(in crate::manifest) fn read_yaml(
     Ok(reader.finish(end, part.end))
 }
 
+/// The scanner looks at each open bracket for each word inside it: this many looks take well below a second.
+const MAX_EFFORT: usize = 200_000_000;
+
 struct Reader<'g, 't> {
+    /// How many open brackets the scanner has looked at.
+    effort: usize,
     guarded: &'g Guarded<'t>,
     builder: Builder,
 }
@@ -54,6 +60,15 @@ impl Reader<'_, '_> {
         let start = offset(event.start_mark);
         let end = offset(event.end_mark);
         let place = self.guarded.place(start..end);
+        if self.builder.is_in_flow() {
+            self.effort += self.builder.depth();
+            if self.effort > MAX_EFFORT {
+                return Err(SyntaxError::new(
+                    place,
+                    "too many values are nested too deeply in brackets",
+                ));
+            }
+        }
         match event.data {
             EventData::StreamStart { .. } | EventData::DocumentStart { .. } => {}
             EventData::StreamEnd | EventData::DocumentEnd { .. } => return Ok(Some(end)),

@@ -7,7 +7,7 @@ use super::build::Builder;
 use super::scalar::Scalar;
 use super::tree::Format;
 use super::{MAX_DOCUMENT, Parsed, SyntaxError};
-use crate::manifest::text::Source;
+use crate::manifest::text::{Source, floor_char_boundary};
 
 /// A JSON value and where the next one may begin.
 pub(in crate::manifest) struct Outcome {
@@ -20,14 +20,23 @@ pub(in crate::manifest) fn read_json(
     source: &Source,
     part: Range<usize>,
 ) -> Result<Outcome, SyntaxError> {
-    let text = source.text().get(..part.end).unwrap_or("");
-    if part.len() > MAX_DOCUMENT {
-        let message = format!("the document is larger than {} MiB", MAX_DOCUMENT >> 20);
-        return Err(SyntaxError::new(part.start..part.start, message));
+    let limit = part.end.min(part.start + MAX_DOCUMENT);
+    let limit = floor_char_boundary(source.text(), limit);
+    let text = source.text().get(..limit).unwrap_or("");
+    let outcome = read_value(source, text, part.start);
+    match outcome {
+        Err(error) if limit < part.end && error.place.start >= limit => {
+            let message = format!("the document is larger than {} MiB", MAX_DOCUMENT >> 20);
+            Err(SyntaxError::new(part.start..part.start, message))
+        }
+        outcome => outcome,
     }
+}
+
+fn read_value(source: &Source, text: &str, start: usize) -> Result<Outcome, SyntaxError> {
     let mut reader = Reader {
         text,
-        at: part.start,
+        at: start,
         builder: Builder::new(source.clone(), Format::Json),
         open: Vec::new(),
     };
