@@ -39,6 +39,9 @@ pub enum Error {
         name: String,
         source: Box<crate::engine::EngineError>,
     },
+    /// A program that could not be run in a container.
+    #[error(transparent)]
+    Exec(#[from] crate::engine::stage::CreateError),
     #[error(transparent)]
     Plan(#[from] crate::plan::PlanError),
     #[error(transparent)]

@@ -109,6 +109,10 @@ pub fn report(error: &Error) -> Report {
             lines: vec![Line::Plain(report.clone())],
             code: OURS,
         },
+        Error::Exec(cause) => Report {
+            code: cause.code(),
+            ..Report::error(chain(error))
+        },
         Error::About { .. }
         | Error::Plan(_)
         | Error::Engine(_)

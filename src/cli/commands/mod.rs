@@ -1,6 +1,7 @@
 //! One file a noun, one short function a command.
 
 mod engine;
+mod exec;
 mod find;
 mod generate;
 mod image;
@@ -115,6 +116,7 @@ fn run_image_file(context: &mut Context<'_>, command: &ImageCommand) -> Result<(
 fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
     let output = &mut Output::stdout();
     match command {
+        ContainerCommand::Exec(arguments) => exec::exec(&open::engine(global, "exec")?, arguments),
         ContainerCommand::Start(arguments) => {
             lifecycle::start(&mut open::engine(global, "start")?, arguments, output)
         }
@@ -138,7 +140,6 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
         ContainerCommand::Exists(arguments) => {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
-        _ => Err(not_yet()),
     }
 }
 
