@@ -150,6 +150,10 @@ text_type!(
     Hostname, "host name", is_hostname, "it has labels of letters, digits and `-`, joined by `.`, and at most 64 characters"
 );
 text_type!(
+    /// A name of a host as resolvers know it: longer than the kernel's own may be (RFC 1123).
+    DnsName, "host name", is_dns_name, "it has labels of letters, digits and `-`, joined by `.`, and at most 253 characters"
+);
+text_type!(
     /// The digest of a blob: `sha256:` and 64 hexadecimal digits.
     Digest, "digest", is_digest, "only `sha256:` with 64 hexadecimal digits is known"
 );
@@ -377,8 +381,12 @@ fn is_object_name(text: &str) -> bool {
 }
 
 fn is_hostname(text: &str) -> bool {
+    text.len() <= 64 && is_dns_name(text)
+}
+
+fn is_dns_name(text: &str) -> bool {
     !text.is_empty()
-        && text.len() <= 64
+        && text.len() <= 253
         && text.split('.').all(|label| {
             !label.is_empty()
                 && !label.starts_with('-')
@@ -403,7 +411,7 @@ fn is_registry(text: &str) -> bool {
         Some((host, port)) => (host, Some(port)),
         None => (text, None),
     };
-    is_hostname(host) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+    is_dns_name(host) && port.is_none_or(|port| port.parse::<u16>().is_ok())
 }
 
 fn is_path_component(text: &str) -> bool {

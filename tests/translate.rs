@@ -195,3 +195,19 @@ fn podmans_extensions_are_understood() {
     assert_eq!(container.ports[0].port, 80);
     assert_eq!(container.devices, [Device::Host("/dev/fuse".into())]);
 }
+
+#[test]
+fn an_alias_may_be_longer_than_the_kernels_host_names() {
+    let name =
+        "a.very-long-name-of-a-service-somewhere.namespace-with-a-long-name.svc.cluster.local";
+    let yaml = format!(
+        "{{metadata: {{name: web}}, spec: {{hostAliases: [{{ip: 1.2.3.4, hostnames: [{name}]}}], \
+         containers: [{{name: a, image: {name}:5000/b}}]}}}}"
+    );
+    let (pod, findings) = translate(&yaml, &options());
+    assert_eq!(findings, Vec::<String>::new());
+    assert_eq!(
+        pod.unwrap().containers[0].image.registry(),
+        Some(format!("{name}:5000").as_str())
+    );
+}

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::names::{Hostname, NetworkName};
+use crate::names::{DnsName, NetworkName};
 
 /// The network namespace of a pod and what it is joined to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -119,5 +119,5 @@ pub struct DnsSpec {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HostsEntry {
     pub ip: IpAddr,
-    pub names: Vec<Hostname>,
+    pub names: Vec<DnsName>,
 }

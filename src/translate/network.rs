@@ -10,7 +10,7 @@ use crate::model::network::{
     Attachment, ContainerPort, DnsPolicy, DnsSpec, HostPort, HostsEntry, NetworkSpec, Protocol,
     PublishedPort,
 };
-use crate::names::Hostname;
+use crate::names::DnsName;
 
 use super::notes::{Feature, Notes, filled, items};
 use super::options::{NetworkChoice, PlayOptions};
@@ -235,7 +235,7 @@ pub(super) fn aliases(
         let names_at = at.field("hostnames");
         let mut names = Vec::new();
         for (index, name) in items(hostnames.as_ref()).iter().enumerate() {
-            names.extend(notes.parse(&names_at.index(index), name, Hostname::parse));
+            names.extend(notes.parse(&names_at.index(index), name, DnsName::parse));
         }
         if let Some(ip) = notes.parse(&at.field("ip"), ip, str::parse) {
             entries.push(HostsEntry { ip, names });

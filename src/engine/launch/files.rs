@@ -183,7 +183,7 @@ mod tests {
     use super::super::tests::pod;
     use super::*;
     use crate::model::network::HostsEntry;
-    use crate::names::Hostname;
+    use crate::names::{DnsName, Hostname};
 
     const BRIDGE: NetworkSpec = NetworkSpec::Bridge { networks: vec![] };
 
@@ -205,7 +205,7 @@ mod tests {
         infra.hosts = HostsFile::Pod {
             aliases: vec![HostsEntry {
                 ip: "1.2.3.4".parse().unwrap(),
-                names: ["one", "two"].map(|n| Hostname::parse(n).unwrap()).to_vec(),
+                names: ["one", "two"].map(|n| DnsName::parse(n).unwrap()).to_vec(),
             }],
         };
         let text = hosts(&infra, &["10.89.2.7".parse().unwrap()]).unwrap();
