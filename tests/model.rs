@@ -1,6 +1,8 @@
 //! The wire form of a pod: every fact once, and the same form for good.
 
 mod support {
+    pub(crate) mod draw;
+    pub(crate) mod drawn;
     pub(crate) mod filled;
 }
 
@@ -8,7 +10,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use podwright::model::pod::{PodSpec, Wire};
+use podwright::model::volume::NamedVolumeSpec;
+use proptest::prelude::*;
 use serde_json::Value;
+use support::draw::Draw;
+use support::drawn;
 use support::filled::{self, Sentinels};
 
 /// Counts every key and every leaf of a document.
@@ -99,4 +105,17 @@ fn other_versions_and_unknown_fields_are_refused() {
     }
     let without = serde_json::to_value(PodSpec::clone(&read(&wire).unwrap().pod)).unwrap();
     assert!(read(&without).is_err());
+}
+
+proptest! {
+    #[test]
+    fn every_pod_comes_back_from_its_wire_form(bytes in prop::collection::vec(any::<u8>(), 0..1500)) {
+        let mut draw = Draw(&bytes);
+        let wire = Wire::new(drawn::pod(&mut draw));
+        let text = serde_json::to_string(&wire).unwrap();
+        prop_assert_eq!(serde_json::from_str::<Wire>(&text).unwrap(), wire);
+        let volume = drawn::named_volume(&mut draw);
+        let text = serde_json::to_string(&volume).unwrap();
+        prop_assert_eq!(serde_json::from_str::<NamedVolumeSpec>(&text).unwrap(), volume);
+    }
 }
