@@ -283,6 +283,10 @@ impl Reader<'_> {
                 let unknown_fields = self.options.unknown_fields();
                 let scope = Scope::Whole;
                 schema::check(document, root, version, scope, unknown_fields, findings);
+                let (api_version, kind) = (document.api_version(), document.kind());
+                if let Some(warning) = schema::deprecation(api_version, kind, version) {
+                    findings.warning(&At::ROOT.field("apiVersion"), warning);
+                }
                 if self.options.kinds == Kinds::Played {
                     findings.0.push(passed_over(document));
                 }

@@ -5,6 +5,7 @@
 //! version is asked for.
 
 mod check;
+mod deprecation;
 mod version;
 
 use std::io::Read as _;
@@ -12,6 +13,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 pub(super) use check::{Scope, check};
+pub(super) use deprecation::deprecation;
 pub use version::{KubernetesVersion, UnknownVersion};
 
 static PACKED: &[u8] = include_bytes!("../../../data/kubernetes-schemas.txt.gz");
