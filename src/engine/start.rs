@@ -167,6 +167,7 @@ impl Context {
             .spec
             .container(&record.name)
             .ok_or(EngineError::Removed)?;
+        let container = &without_terminal(container);
         let image = self.image(record).ok_or(StartError::NoImage)?;
         self.set_up_pod()?;
         let paths = self.paths();
@@ -408,6 +409,13 @@ impl Context {
         };
         execute::take_down(&self.installation, &self.pod, others)
     }
+}
+
+/// A terminal would end with the supervisor that holds it; output goes to the log instead.
+fn without_terminal(container: &ContainerSpec) -> ContainerSpec {
+    let mut container = container.clone();
+    container.terminal.tty = false;
+    container
 }
 
 fn open_store(paths: &Paths) -> Result<Store, EngineError> {
