@@ -191,9 +191,9 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()
             && process::start_time(reference.pid)? == Some(reference.start_time);
         if !lives {
             let pin = pod_paths.bundle(&container.name).join("pidfd");
-            let ended = PidFd::open_pinned(&pin)
-                .ok()
-                .and_then(|pin| pin.exit_info());
+            let pinned = || PidFd::open_pinned(&pin).ok()?.exit_info();
+            let ended =
+                process::zombie_status(reference.pid, reference.start_time)?.or_else(pinned);
             show_ended(container, ended);
         }
     }

@@ -367,12 +367,11 @@ impl Context {
     /// Clears up behind a container that ended; tells whether it was killed for its memory.
     #[must_use]
     pub fn end(&self, name: &ContainerName) -> bool {
-        let paths = self.paths();
-        let cgroup = paths.container_cgroup(name);
+        let cgroup = self.paths().container_cgroup(name);
         let oom = cgroups::had_oom_kill(&cgroup);
-        // What is left is met again when the container is started or removed.
+        // What is left is met again when the container is started or removed. The pinned descriptor
+        // stays until then: it knows the status, which nobody has recorded yet.
         let _ = cgroups::remove(&cgroup);
-        let _ = mount::unmount(&paths.bundle(name).join("pidfd"));
         oom
     }
 

@@ -25,6 +25,16 @@ pub enum Ended {
     Signal(i32),
 }
 
+impl Ended {
+    /// Reads a status in the form of `wait(2)`.
+    fn of_wait_status(status: i32) -> Self {
+        match status & 0x7f {
+            0 => Self::Code(u8::try_from(status >> 8 & 0xff).unwrap_or(u8::MAX)),
+            signal => Self::Signal(signal),
+        }
+    }
+}
+
 /// A process, which stays the same one whatever becomes of its pid.
 #[derive(Debug)]
 pub struct PidFd(OwnedFd);
@@ -145,13 +155,7 @@ impl PidFd {
     /// Nothing before it was reaped, and on kernels without `PIDFD_INFO_EXIT`.
     #[must_use]
     pub fn exit_info(&self) -> Option<Ended> {
-        kept_status(self.0.as_fd()).map(|status| {
-            let signal = status & 0x7f;
-            match signal {
-                0 => Ended::Code(u8::try_from(status >> 8 & 0xff).unwrap_or(u8::MAX)),
-                _ => Ended::Signal(signal),
-            }
-        })
+        kept_status(self.0.as_fd()).map(Ended::of_wait_status)
     }
 
     /// Mounts the descriptor on a file, so that it outlives whoever holds it.
@@ -270,6 +274,37 @@ pub fn start_time(pid: i32) -> io::Result<Option<u64>> {
         Err(error) => return Err(error),
     };
     Ok(start_in(&text))
+}
+
+/// Returns how a process ended that began at this time and that nobody has reaped yet.
+///
+/// Its exit code is field 52 of `/proc/PID/stat`, in the form of `wait(2)`; others than its parent need
+/// the right to trace it, without which the kernel shows 0.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn zombie_status(pid: i32, start: u64) -> io::Result<Option<Ended>> {
+    let text = match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(text) => text,
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound
+                || error.raw_os_error() == Some(Errno::ESRCH as i32) =>
+        {
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    Ok(zombie_in(&text, start))
+}
+
+fn zombie_in(stat: &str, start: u64) -> Option<Ended> {
+    let fields: Vec<&str> = stat
+        .get(stat.rfind(')')? + 1..)?
+        .split_ascii_whitespace()
+        .collect();
+    let is_meant = fields.first() == Some(&"Z") && fields.get(19)?.parse() == Ok(start);
+    let status = fields.get(49)?.parse().ok()?;
+    is_meant.then(|| Ended::of_wait_status(status))
 }
 
 /// The name in field 2 may hold spaces and parentheses: fields are counted from the last `)`.
@@ -474,6 +509,28 @@ mod tests {
         let stat = format!("7 (a) b) R {} 4711 0", "1 ".repeat(18));
         assert_eq!(start_in(&stat), Some(4711));
         assert_eq!(start_in(&stat.replace(" R ", " Z ")), None);
+    }
+
+    #[test]
+    fn a_zombie_tells_how_it_ended() {
+        for (script, ended) in [("exit 7", Ended::Code(7)), ("kill -9 $$", Ended::Signal(9))] {
+            let mut child = std::process::Command::new("/bin/sh")
+                .args(["-c", &format!("read line; {script}")])
+                .stdin(std::process::Stdio::piped())
+                .spawn()
+                .unwrap();
+            let pid = i32::try_from(child.id()).unwrap();
+            let start = start_time(pid).unwrap().unwrap();
+            assert_eq!(zombie_status(pid, start).unwrap(), None);
+            drop(child.stdin.take());
+            while start_time(pid).unwrap().is_some() {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+            assert_eq!(zombie_status(pid, start).unwrap(), Some(ended));
+            assert_eq!(zombie_status(pid, start + 1).unwrap(), None);
+            child.wait().unwrap();
+            assert_eq!(zombie_status(pid, start).unwrap(), None);
+        }
     }
 
     #[test]

@@ -16,9 +16,9 @@ use super::find::{self, Found};
 use crate::engine::wishes::Wish;
 use crate::engine::{Engine, EngineError};
 use crate::model::container::StopSignal;
-use crate::model::observed::Observed;
+use crate::model::observed::{ContainerRecord, Observed};
 use crate::model::quantity::Seconds;
-use crate::model::state::ContainerState;
+use crate::model::state::{ContainerState, ExitStatus};
 use crate::names::{ContainerId, PodId};
 use crate::state::IntentKind;
 
@@ -184,9 +184,10 @@ pub(super) fn wait<W: Write>(
 }
 
 fn wait_for(engine: &Engine, name: &str, conditions: &[WaitCondition]) -> Result<i32, Error> {
-    let id = {
+    let (id, before) = {
         let observed = engine.observed()?;
-        find::container(&observed, name)?.container.id.clone()
+        let container = find::container(&observed, name)?.container;
+        (container.id.clone(), container.clone())
     };
     loop {
         let observed = engine.observed()?;
@@ -194,24 +195,36 @@ fn wait_for(engine: &Engine, name: &str, conditions: &[WaitCondition]) -> Result
             // It was removed meanwhile: whatever was waited for will not come.
             return Ok(-1);
         };
-        let state = &found.container.state;
-        let reached = conditions.iter().any(|condition| match condition {
-            WaitCondition::Configured => matches!(state, ContainerState::Created),
-            WaitCondition::Running => matches!(state, ContainerState::Running { .. }),
-            WaitCondition::Exited | WaitCondition::Stopped => {
-                matches!(state, ContainerState::Exited { .. })
-            }
-            WaitCondition::Removing => false,
-        });
-        if reached {
-            let exit = found.container.exit();
-            return Ok(match state {
-                ContainerState::Exited { .. } => exit.map_or(-1, |status| status.code()),
-                _ => -1,
-            });
+        if let Some(code) = reached(found.container, &before, conditions) {
+            return Ok(code);
         }
         std::thread::sleep(WAIT_INTERVAL);
     }
+}
+
+/// Returns what `wait` prints once a condition is met: the exit code, or -1 for a state that is no end.
+///
+/// A container that ended and runs again has ended: its last end is another one than before.
+fn reached(
+    container: &ContainerRecord,
+    before: &ContainerRecord,
+    conditions: &[WaitCondition],
+) -> Option<i32> {
+    let ended = match container.state {
+        ContainerState::Exited { .. } | ContainerState::Waiting { .. } => true,
+        ContainerState::Running { .. } | ContainerState::Stopping { .. } => {
+            before.state.is_running() && container.last_end != before.last_end
+        }
+        ContainerState::Created => false,
+    };
+    conditions.iter().find_map(|condition| match condition {
+        WaitCondition::Configured => (container.state == ContainerState::Created).then_some(-1),
+        WaitCondition::Running => container.state.is_running().then_some(-1),
+        WaitCondition::Exited | WaitCondition::Stopped => {
+            ended.then(|| container.exit().map_or(-1, ExitStatus::code))
+        }
+        WaitCondition::Removing => None,
+    })
 }
 
 /// `exists`: answers by exit code, 0 or 1.

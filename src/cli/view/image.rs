@@ -174,24 +174,15 @@ struct RootFs {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct Config {
-    #[serde(skip_serializing_if = "String::is_empty")]
     user: String,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     exposed_ports: serde_json::Map<String, serde_json::Value>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     env: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     entrypoint: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     cmd: Vec<String>,
-    #[serde(skip_serializing_if = "serde_json::Map::is_empty")]
     volumes: serde_json::Map<String, serde_json::Value>,
-    #[serde(skip_serializing_if = "String::is_empty")]
     working_dir: String,
-    #[serde(skip_serializing_if = "std::collections::BTreeMap::is_empty")]
     labels: std::collections::BTreeMap<String, String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    stop_signal: Option<String>,
+    stop_signal: String,
 }
 
 impl Object for ImageInspect {}
@@ -234,7 +225,7 @@ impl ImageInspect {
                 volumes: set(image.config.volumes),
                 working_dir: image.config.working_dir,
                 labels: image.config.labels,
-                stop_signal: image.config.stop_signal,
+                stop_signal: image.config.stop_signal.unwrap_or_default(),
             },
         }
     }
