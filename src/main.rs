@@ -13,6 +13,7 @@ const STAGES: &[(&str, Stage)] = &[
     (image::hello::STAGE, image::hello::stage_main),
     (engine::stage::CREATE, engine::stage::stage_main),
     (engine::exec::STAGE, engine::exec::stage_main),
+    (supervisor::ask::STAGE, supervisor::ask::stage_main),
     (engine::protocol::STAGE, supervisor::run::stage_main),
 ];
 

@@ -357,6 +357,14 @@ pub struct Probes {
     pub readiness: Option<Probe>,
 }
 
+impl Probes {
+    /// Returns whether there is a probe at all.
+    #[must_use]
+    pub fn any(&self) -> bool {
+        self.startup.is_some() || self.liveness.is_some() || self.readiness.is_some()
+    }
+}
+
 /// One probe, with Kubernetes' defaults filled in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]

@@ -1,22 +1,137 @@
-//! Carries out what a hook asks for.
+//! Carries out what a probe or a hook asks for, as the kubelet does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use super::ask::{self, Answer, Asker, HttpQuestion, Question};
 use crate::engine::start::Context;
-use crate::model::container::Handler;
+use crate::model::container::{ContainerSpec, Handler, PortRef};
+use crate::model::network::NetworkSpec;
+use crate::model::observed::PodRecord;
 use crate::names::ContainerName;
 
 /// Runs a hook to its end; an error says how it failed.
+///
+/// Only the container's end or the end of the grace period ends a hook that hangs.
 pub(super) async fn run(
-    _context: &Arc<Context>,
-    _name: &ContainerName,
+    context: &Arc<Context>,
+    name: &ContainerName,
     handler: &Handler,
 ) -> Result<(), String> {
+    if matches!(handler, Handler::TcpSocket { .. }) {
+        // Accepted by the API for old manifests, and always an error when it is run.
+        return Err("tcpSocket is not supported as a hook".to_owned());
+    }
+    match perform(context, name, handler, Asker::Hook).await {
+        Answer::Passed => Ok(()),
+        Answer::Failed(message) | Answer::Unasked(message) => Err(message),
+    }
+}
+
+/// Probes once; what takes longer than the limit has failed.
+pub(super) async fn probe(
+    context: &Arc<Context>,
+    name: &ContainerName,
+    handler: &Handler,
+    limit: Duration,
+) -> Answer {
+    let performed = perform(context, name, handler, Asker::Probe);
+    match tokio::time::timeout(limit, performed).await {
+        Ok(answer) => answer,
+        Err(_) => Answer::Failed(format!("no answer within {} s", limit.as_secs())),
+    }
+}
+
+async fn perform(
+    context: &Arc<Context>,
+    name: &ContainerName,
+    handler: &Handler,
+    asker: Asker,
+) -> Answer {
     match handler {
         Handler::Sleep(span) => {
             tokio::time::sleep(span.duration()).await;
-            Ok(())
+            Answer::Passed
         }
-        _ => Err("not supported yet".to_owned()),
+        Handler::Exec { .. } => Answer::Unasked("exec is not supported yet".to_owned()),
+        Handler::HttpGet { .. } | Handler::TcpSocket { .. } | Handler::Grpc { .. } => {
+            match question(context.pod(), name, handler, asker) {
+                Ok(question) => ask::ask(&question).await,
+                Err(error) => Answer::Unasked(error.to_string()),
+            }
+        }
+    }
+}
+
+/// Why nobody can be asked.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+enum QuestionError {
+    #[error("the pod has no address")]
+    NoAddress,
+    #[error("the container has no port named `{0}`")]
+    NoPort(String),
+    #[error("the container is not in its pod")]
+    NoContainer,
+    #[error("this asks no server")]
+    NotANetwork,
+}
+
+/// Returns what a handler asks over the network, with every name in it resolved.
+fn question(
+    pod: &PodRecord,
+    name: &ContainerName,
+    handler: &Handler,
+    asker: Asker,
+) -> Result<Question, QuestionError> {
+    let container = pod.spec.container(name).ok_or(QuestionError::NoContainer)?;
+    match handler {
+        Handler::HttpGet {
+            scheme,
+            host,
+            port,
+            path,
+            headers,
+        } => Ok(Question::Http(HttpQuestion {
+            scheme: *scheme,
+            host: host_or_pod(host.as_deref(), pod)?,
+            port: resolve(port, container)?,
+            path: path.clone(),
+            headers: headers.clone(),
+            asker,
+        })),
+        Handler::TcpSocket { host, port } => Ok(Question::Tcp {
+            host: host_or_pod(host.as_deref(), pod)?,
+            port: resolve(port, container)?,
+        }),
+        Handler::Grpc { port, service } => Ok(Question::Grpc {
+            host: host_or_pod(None, pod)?,
+            port: *port,
+            service: service.clone(),
+        }),
+        Handler::Exec { .. } | Handler::Sleep(_) => Err(QuestionError::NotANetwork),
+    }
+}
+
+/// Returns the host a handler names, else the pod's address.
+///
+/// A pod in the host's network is asked over the loopback device: its servers may listen there only.
+fn host_or_pod(host: Option<&str>, pod: &PodRecord) -> Result<String, QuestionError> {
+    match (host, &pod.spec.infra.network, pod.addresses.first()) {
+        (Some(host), _, _) => Ok(host.to_owned()),
+        (None, NetworkSpec::Host, _) => Ok("127.0.0.1".to_owned()),
+        (None, _, Some(assigned)) => Ok(assigned.address.to_string()),
+        (None, _, None) => Err(QuestionError::NoAddress),
+    }
+}
+
+fn resolve(port: &PortRef, container: &ContainerSpec) -> Result<u16, QuestionError> {
+    match port {
+        PortRef::Number(port) => Ok(*port),
+        PortRef::Name(name) => container
+            .ports
+            .iter()
+            .find(|port| port.name.as_ref() == Some(name))
+            .map(|port| port.port)
+            .ok_or_else(|| QuestionError::NoPort(name.clone())),
     }
 }

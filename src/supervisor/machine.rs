@@ -164,6 +164,12 @@ impl Machine {
         0..self.members.len()
     }
 
+    /// Returns whether the startup probe of a container, if it has one, has succeeded in this run.
+    #[must_use]
+    pub fn has_started_up(&self, place: Place) -> bool {
+        self.members[place].started_up
+    }
+
     /// Returns what the pod is.
     #[must_use]
     pub fn spec(&self) -> &PodSpec {
@@ -222,14 +228,8 @@ impl Machine {
                 self.hook_done(place, hook, result, now, &mut commands);
             }
             Event::Unhealthy(place, grace) => self.unhealthy(place, grace, now, &mut commands),
-            Event::StartedUp(place) => self.members[place].started_up = true,
-            Event::Ready(place, ready) => {
-                let member = &mut self.members[place];
-                if member.record.ready != ready {
-                    member.record.ready = ready;
-                    member.changed = true;
-                }
-            }
+            Event::StartedUp(place) => self.members[place].start_up(),
+            Event::Ready(place, ready) => self.members[place].set_ready(ready),
             Event::Tick => {}
         }
         self.settle(now, &mut commands);
@@ -326,6 +326,10 @@ impl Machine {
                 *deadline = wished;
                 member.changed = true;
             }
+            if grace == Seconds(0) && member.stop == Some(StopStep::Hook) {
+                // Whoever gives no time at all means the end, not the hook's.
+                member.stop = Some(StopStep::Signalled);
+            }
         }
     }
 
@@ -380,6 +384,7 @@ impl Machine {
         };
         member.changed = true;
         if let Some(handler) = member.post_start.clone() {
+            member.starting = true;
             commands.push(Command::Run(place, Hook::PostStart, handler));
         }
         self.finish_start(place, Outcome::Done);
@@ -412,6 +417,7 @@ impl Machine {
         member.launching = false;
         member.stop = None;
         member.started_up = false;
+        member.starting = false;
         member.record.ready = false;
         member.changed = true;
         member.end(status.clone(), now.wall);
@@ -460,13 +466,16 @@ impl Machine {
             (Hook::PreStop, _) => {
                 let member = &mut self.members[place];
                 if member.stop == Some(StopStep::Hook) {
-                    member.stop = Some(StopStep::Signalled);
-                    commands.push(Command::Signal(place, member.stop_signal));
+                    member.signal_stop(place, now, commands);
                 }
             }
-            (Hook::PostStart, Ok(())) => {}
-            // The kubelet kills a container whose postStart hook failed; the restart policy decides what then.
-            (Hook::PostStart, Err(_)) => self.unhealthy(place, None, now, commands),
+            (Hook::PostStart, result) => {
+                self.members[place].starting = false;
+                if result.is_err() {
+                    // The kubelet kills the container; the restart policy decides what then.
+                    self.unhealthy(place, None, now, commands);
+                }
+            }
         }
     }
 
@@ -584,12 +593,20 @@ impl Machine {
 
     fn enforce_deadlines(&mut self, now: Moment, commands: &mut Vec<Command>) {
         for (place, member) in self.members.iter_mut().enumerate() {
-            if let ContainerState::Stopping { deadline, .. } = &member.record.state
-                && *deadline <= now.boot
-                && member.stop != Some(StopStep::Killed)
-            {
-                member.stop = Some(StopStep::Killed);
-                commands.push(Command::Kill(place));
+            let ContainerState::Stopping { deadline, .. } = &member.record.state else {
+                continue;
+            };
+            if *deadline > now.boot {
+                continue;
+            }
+            match member.stop {
+                Some(StopStep::Killed) => {}
+                // The hook used the grace period up: the kubelet gives it up, not the signal.
+                Some(StopStep::Hook) => member.signal_stop(place, now, commands),
+                Some(StopStep::Signalled) | None => {
+                    member.stop = Some(StopStep::Killed);
+                    commands.push(Command::Kill(place));
+                }
             }
         }
     }
@@ -658,6 +675,10 @@ impl Machine {
                 member.layer = Layer::Kept;
                 member.changed = true;
                 commands.push(Command::Launch(place, layer));
+            }
+            // The kubelet starts one after the other, each with its postStart hook.
+            if member.starting {
+                open = false;
             }
             if member.role != Role::App && !member.is_passed() {
                 open = false;

@@ -30,6 +30,10 @@ pub(super) enum StopStep {
     Killed,
 }
 
+/// What a container has between the stop signal and SIGKILL when its hook used the grace period up
+/// (the kubelet's `minimumGracePeriodInSeconds`).
+const LEAST_GRACE: Seconds = Seconds(2);
+
 /// One container: its record, and what is going on with it.
 #[derive(Debug)]
 pub(super) struct Member {
@@ -50,6 +54,8 @@ pub(super) struct Member {
     pub(super) stop_signal: StopSignal,
     pub(super) pre_stop: Option<Handler>,
     pub(super) post_start: Option<Handler>,
+    /// Its postStart hook runs; those after it wait for that.
+    pub(super) starting: bool,
     /// It is stopped because a probe gave it up.
     pub(super) unhealthy: bool,
     pub(super) started_boot: Option<BootMillis>,
@@ -72,7 +78,9 @@ impl Member {
         Self {
             role: spec.role,
             started_boot: started_boot.filter(|_| record.state.is_running()),
-            started_up: record.state.is_running(),
+            // What is ready has started up; of another nobody knows, and its probe is asked again.
+            started_up: record.state.is_running()
+                && (record.ready || spec.probes.startup.is_none()),
             record,
             changed: false,
             queue: VecDeque::new(),
@@ -85,6 +93,7 @@ impl Member {
             stop_signal,
             pre_stop: spec.lifecycle.pre_stop.clone(),
             post_start: spec.lifecycle.post_start.clone(),
+            starting: false,
             unhealthy: false,
             has_startup_probe: spec.probes.startup.is_some(),
             has_readiness_probe: spec.probes.readiness.is_some(),
@@ -156,6 +165,38 @@ impl Member {
         };
         self.stop = Some(step);
         commands.push(command);
+    }
+
+    /// Sends the stop signal after the preStop hook, and leaves the container a little time in any case.
+    pub(super) fn signal_stop(&mut self, place: Place, now: Moment, commands: &mut Vec<Command>) {
+        self.stop = Some(StopStep::Signalled);
+        commands.push(Command::Signal(place, self.stop_signal));
+        if let ContainerState::Stopping { deadline, .. } = &mut self.record.state {
+            let least = now.boot.after(LEAST_GRACE.duration());
+            if *deadline < least {
+                *deadline = least;
+                self.changed = true;
+            }
+        }
+    }
+
+    /// Lets the startup probe's success count; a run that has ended or is being ended has none.
+    pub(super) fn start_up(&mut self) {
+        if matches!(self.record.state, ContainerState::Running { .. }) {
+            self.started_up = true;
+            if !self.has_readiness_probe {
+                self.set_ready(true);
+            }
+        }
+    }
+
+    /// Records whether the container is ready; only one that runs and is to go on running can be.
+    pub(super) fn set_ready(&mut self, ready: bool) {
+        let runs = matches!(self.record.state, ContainerState::Running { .. });
+        if runs && self.record.ready != ready {
+            self.record.ready = ready;
+            self.changed = true;
+        }
     }
 
     /// Records an end.

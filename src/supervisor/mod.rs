@@ -1,11 +1,13 @@
 //! One process a pod: the parent of its containers, and the only one that records what happens to them.
 #![forbid(unsafe_code)]
 
+pub mod ask;
 mod container;
 mod handler;
 pub mod log;
 
 pub mod machine;
 mod member;
+mod probe;
 mod recorder;
 pub mod run;

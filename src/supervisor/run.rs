@@ -14,14 +14,16 @@ use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 
 use super::container::Live;
 use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
+use super::probe::{self, Past, Patient};
 use super::recorder::Recorder;
 use crate::engine::paths::Paths;
 use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Started};
+use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ExitStatus, ProcessRef};
 use crate::state::{Intent, Lease, Outcome, StoreError};
@@ -96,6 +98,8 @@ struct Supervisor {
     machine: Machine,
     boot: BootId,
     live: BTreeMap<Place, Live>,
+    /// The hooks and probes of each run; they end with it.
+    attendants: BTreeMap<Place, JoinSet<()>>,
     launches: usize,
     listener: UnixListener,
     clients: BTreeMap<u64, tokio::net::unix::OwnedWriteHalf>,
@@ -132,6 +136,7 @@ impl Supervisor {
             machine,
             boot,
             live: BTreeMap::new(),
+            attendants: BTreeMap::new(),
             launches: 0,
             listener: UnixListener::from_std(listener)?,
             clients: BTreeMap::new(),
@@ -155,6 +160,7 @@ impl Supervisor {
                 continue;
             };
             let name = record.name.clone();
+            let past = self.past(place);
             match Live::adopt(
                 &reference,
                 &self.boot,
@@ -165,6 +171,7 @@ impl Supervisor {
             ) {
                 Ok(live) => {
                     self.live.insert(place, live);
+                    self.attend(place, past);
                 }
                 Err(status) => {
                     // The receiver lives as long as this value.
@@ -298,6 +305,7 @@ impl Supervisor {
             }
             Note::Ended(place, status) => {
                 self.live.remove(&place);
+                self.attendants.remove(&place);
                 self.handle(Event::Ended(place, status));
                 self.reap_strangers();
             }
@@ -315,6 +323,7 @@ impl Supervisor {
             Ok(live) => {
                 self.live.insert(place, live);
                 self.handle(Event::Started(place, reference));
+                self.attend(place, Past::default());
             }
             Err(error) => self.handle(Event::StartFailed(
                 place,
@@ -367,13 +376,39 @@ impl Supervisor {
         }
     }
 
-    fn run_hook(&mut self, place: Place, hook: Hook, handler: crate::model::container::Handler) {
+    fn run_hook(&mut self, place: Place, hook: Hook, handler: Handler) {
         let (context, sender) = (self.context.clone(), self.sender.clone());
         let name = self.machine.record(place).name.clone();
-        tokio::spawn(async move {
+        self.attendants.entry(place).or_default().spawn(async move {
             let result = super::handler::run(&context, &name, &handler).await;
             let _ = sender.send(Note::Event(Event::HookDone(place, hook, result)));
         });
+    }
+
+    /// Begins to probe a container, if it has probes.
+    fn attend(&mut self, place: Place, past: Past) {
+        let name = self.machine.record(place).name.clone();
+        let spec = self.machine.spec().container(&name);
+        let Some(probes) = spec.map(|spec| &spec.probes).filter(|probes| probes.any()) else {
+            return;
+        };
+        let probes = probes.clone();
+        let patient = Patient::new(place, name, self.context.clone(), self.sender.clone(), past);
+        let attendants = self.attendants.entry(place).or_default();
+        attendants.spawn(probe::attend(patient, probes, past));
+    }
+
+    /// Returns what is known of a container that a former supervisor started.
+    fn past(&self, place: Place) -> Past {
+        let record = self.machine.record(place);
+        let ran = record.started.map(|started| {
+            Duration::try_from(jiff::Timestamp::now().duration_since(started)).unwrap_or_default()
+        });
+        Past {
+            ran: Some(ran.unwrap_or_default()),
+            started_up: self.machine.has_started_up(place),
+            ready: record.ready,
+        }
     }
 
     /// Turns a removal that left something behind into a failed one, before it is told.
