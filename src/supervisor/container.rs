@@ -141,7 +141,7 @@ impl Live {
 }
 
 /// Returns a descriptor that becomes readable when the process ends.
-fn readable_end(process: &PidFd) -> io::Result<AsyncFd<OwnedFd>> {
+pub(super) fn readable_end(process: &PidFd) -> io::Result<AsyncFd<OwnedFd>> {
     #[expect(
         deprecated,
         reason = "the descriptor is owned by the value it is registered for and closed with it"

@@ -1,65 +1,108 @@
 //! Carries out what a probe or a hook asks for, as the kubelet does.
 
+use std::path::Path;
+use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::ask::{self, Answer, Asker, HttpQuestion, Question};
+use super::helpers::Helpers;
+use crate::engine::exec::{self, ExecRequest, Streams};
+use crate::engine::stage::OWN_PROGRAM;
 use crate::engine::start::Context;
 use crate::model::container::{ContainerSpec, Handler, PortRef};
 use crate::model::network::NetworkSpec;
 use crate::model::observed::PodRecord;
+use crate::model::state::ProcessRef;
 use crate::names::ContainerName;
+use crate::sys::process::Ended;
+
+/// One run of a container, as probes and hooks see it.
+#[derive(Debug, Clone)]
+pub(super) struct Subject {
+    pub(super) context: Arc<Context>,
+    pub(super) name: ContainerName,
+    pub(super) process: ProcessRef,
+    pub(super) helpers: Helpers,
+}
 
 /// Runs a hook to its end; an error says how it failed.
 ///
 /// Only the container's end or the end of the grace period ends a hook that hangs.
-pub(super) async fn run(
-    context: &Arc<Context>,
-    name: &ContainerName,
-    handler: &Handler,
-) -> Result<(), String> {
+pub(super) async fn run(subject: &Subject, handler: &Handler) -> Result<(), String> {
     if matches!(handler, Handler::TcpSocket { .. }) {
         // Accepted by the API for old manifests, and always an error when it is run.
         return Err("tcpSocket is not supported as a hook".to_owned());
     }
-    match perform(context, name, handler, Asker::Hook).await {
+    match perform(subject, handler, Asker::Hook).await {
         Answer::Passed => Ok(()),
         Answer::Failed(message) | Answer::Unasked(message) => Err(message),
     }
 }
 
 /// Probes once; what takes longer than the limit has failed.
-pub(super) async fn probe(
-    context: &Arc<Context>,
-    name: &ContainerName,
-    handler: &Handler,
-    limit: Duration,
-) -> Answer {
-    let performed = perform(context, name, handler, Asker::Probe);
+pub(super) async fn probe(subject: &Subject, handler: &Handler, limit: Duration) -> Answer {
+    let performed = perform(subject, handler, Asker::Probe);
     match tokio::time::timeout(limit, performed).await {
         Ok(answer) => answer,
         Err(_) => Answer::Failed(format!("no answer within {} s", limit.as_secs())),
     }
 }
 
-async fn perform(
-    context: &Arc<Context>,
-    name: &ContainerName,
-    handler: &Handler,
-    asker: Asker,
-) -> Answer {
+async fn perform(subject: &Subject, handler: &Handler, asker: Asker) -> Answer {
     match handler {
         Handler::Sleep(span) => {
             tokio::time::sleep(span.duration()).await;
             Answer::Passed
         }
-        Handler::Exec { .. } => Answer::Unasked("exec is not supported yet".to_owned()),
+        Handler::Exec { command } => execute(subject, command).await,
         Handler::HttpGet { .. } | Handler::TcpSocket { .. } | Handler::Grpc { .. } => {
-            match question(context.pod(), name, handler, asker) {
+            match question(subject.context.pod(), &subject.name, handler, asker) {
                 Ok(question) => ask::ask(&question).await,
                 Err(error) => Answer::Unasked(error.to_string()),
             }
         }
+    }
+}
+
+/// Runs a program in the container; dropped before its end, it is killed.
+///
+/// A program that cannot be run at all says nothing about the container: the kubelet passes over it.
+async fn execute(subject: &Subject, command: &[String]) -> Answer {
+    let paths = subject.context.paths();
+    let request = ExecRequest {
+        pid: subject.process.pid,
+        start_time: subject.process.start_time,
+        bundle: paths.bundle(&subject.name),
+        cgroup: paths.container_cgroup(&subject.name),
+        args: command.to_vec(),
+        env: Vec::new(),
+        user: None,
+        cwd: None,
+        terminal: false,
+    };
+    let starting = subject.helpers.start();
+    // The start is waited for, and the answer of the stage with it.
+    let started = tokio::task::spawn_blocking(move || {
+        let streams = Streams {
+            stdin: Stdio::null(),
+            stdout: Stdio::null(),
+            stderr: Stdio::null(),
+        };
+        let exec = exec::start(Path::new(OWN_PROGRAM), &request, streams)
+            .map_err(|error| error.to_string())?;
+        starting.hold(exec.stage).map_err(|error| error.to_string())
+    });
+    let helper = match started.await {
+        Ok(Ok(helper)) => helper,
+        Ok(Err(message)) => return Answer::Unasked(message),
+        Err(error) => return Answer::Unasked(error.to_string()),
+    };
+    match helper.wait().await {
+        Ok(Some(Ended::Code(0))) => Answer::Passed,
+        Ok(Some(Ended::Code(code))) => Answer::Failed(format!("it ended with exit code {code}")),
+        Ok(_) => Answer::Failed("it was killed".to_owned()),
+        Err(error) => Answer::Unasked(error.to_string()),
     }
 }
 

@@ -677,7 +677,7 @@ impl Machine {
                 commands.push(Command::Launch(place, layer));
             }
             // The kubelet starts one after the other, each with its postStart hook.
-            if member.starting {
+            if member.starting || member.launching && member.post_start.is_some() {
                 open = false;
             }
             if member.role != Role::App && !member.is_passed() {

@@ -3,6 +3,9 @@
 use super::*;
 use crate::names::PodId;
 
+#[path = "machine_hook_tests.rs"]
+mod hooks;
+
 /// A pod's machine with a clock that the test moves.
 struct Bench {
     machine: Machine,
@@ -69,11 +72,15 @@ fn pod(policy: RestartPolicy, roles: &[(Role, &str)]) -> ObservedPod {
 
 impl Bench {
     fn new(policy: RestartPolicy, roles: &[(Role, &str)]) -> Self {
+        Self::of(pod(policy, roles))
+    }
+
+    fn of(pod: ObservedPod) -> Self {
         let now = Moment {
             boot: BootMillis(0),
             wall: Timestamp::UNIX_EPOCH,
         };
-        let machine = Machine::new(pod(policy, roles), BootId("b".to_owned()), &[], now);
+        let machine = Machine::new(pod, BootId("b".to_owned()), &[], now);
         Self {
             machine,
             now,

@@ -4,6 +4,7 @@
 pub mod ask;
 mod container;
 mod handler;
+mod helpers;
 pub mod log;
 
 pub mod machine;

@@ -7,19 +7,16 @@
 //! ```
 
 use std::hash::{BuildHasher as _, Hasher as _, RandomState};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 
 use super::ask::Answer;
-use super::handler;
+use super::handler::{self, Subject};
 use super::machine::{Event, Place};
 use super::run::Note;
-use crate::engine::start::Context;
 use crate::model::container::{Probe, Probes};
-use crate::names::ContainerName;
 
 /// What has happened in a run before this supervisor came to it.
 #[derive(Debug, Clone, Copy, Default)]
@@ -34,10 +31,9 @@ pub(super) struct Past {
 /// One container to be probed.
 #[derive(Debug, Clone)]
 pub(super) struct Patient {
-    pub(super) place: Place,
-    pub(super) name: ContainerName,
-    pub(super) context: Arc<Context>,
-    pub(super) sender: UnboundedSender<Note>,
+    place: Place,
+    subject: Subject,
+    sender: UnboundedSender<Note>,
     began: Instant,
     /// Spreads the probes of a supervisor that has just taken over a pod, as a restarted kubelet does.
     spread: bool,
@@ -46,8 +42,7 @@ pub(super) struct Patient {
 impl Patient {
     pub(super) fn new(
         place: Place,
-        name: ContainerName,
-        context: Arc<Context>,
+        subject: Subject,
         sender: UnboundedSender<Note>,
         past: Past,
     ) -> Self {
@@ -55,8 +50,7 @@ impl Patient {
         let ran = past.ran.unwrap_or_default();
         Self {
             place,
-            name,
-            context,
+            subject,
             sender,
             began: now.checked_sub(ran).unwrap_or(now),
             spread: past.ran.is_some(),
@@ -79,7 +73,7 @@ impl Patient {
         let limit = probe.timeout.duration();
         loop {
             turns.tick().await;
-            let answer = handler::probe(&self.context, &self.name, &probe.action, limit).await;
+            let answer = handler::probe(&self.subject, &probe.action, limit).await;
             if let Some(passed) = tally.count(&answer)
                 && news(passed) == Flow::Stop
             {

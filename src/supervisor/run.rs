@@ -17,6 +17,8 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::container::Live;
+use super::handler::Subject;
+use super::helpers::Helpers;
 use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
 use super::probe::{self, Past, Patient};
 use super::recorder::Recorder;
@@ -45,6 +47,8 @@ pub(super) enum Note {
     Launched(Place, Result<Started, ExitStatus>),
     /// A container ended and its output was read to the end.
     Ended(Place, ExitStatus),
+    /// Children that were left alone may be reaped now.
+    Reap,
 }
 
 /// The hidden stage: supervises one pod until nothing is left to do.
@@ -100,6 +104,7 @@ struct Supervisor {
     live: BTreeMap<Place, Live>,
     /// The hooks and probes of each run; they end with it.
     attendants: BTreeMap<Place, JoinSet<()>>,
+    helpers: Helpers,
     launches: usize,
     listener: UnixListener,
     clients: BTreeMap<u64, tokio::net::unix::OwnedWriteHalf>,
@@ -137,6 +142,7 @@ impl Supervisor {
             boot,
             live: BTreeMap::new(),
             attendants: BTreeMap::new(),
+            helpers: Helpers::new(sender.clone()),
             launches: 0,
             listener: UnixListener::from_std(listener)?,
             clients: BTreeMap::new(),
@@ -291,6 +297,7 @@ impl Supervisor {
     fn take(&mut self, note: Note) {
         match note {
             Note::Ring => self.rung = true,
+            Note::Reap => self.reap_strangers(),
             Note::ClientGone(client) => {
                 self.clients.remove(&client);
             }
@@ -377,25 +384,41 @@ impl Supervisor {
     }
 
     fn run_hook(&mut self, place: Place, hook: Hook, handler: Handler) {
-        let (context, sender) = (self.context.clone(), self.sender.clone());
-        let name = self.machine.record(place).name.clone();
+        let Some(subject) = self.subject(place) else {
+            return;
+        };
+        let sender = self.sender.clone();
         self.attendants.entry(place).or_default().spawn(async move {
-            let result = super::handler::run(&context, &name, &handler).await;
+            let result = super::handler::run(&subject, &handler).await;
             let _ = sender.send(Note::Event(Event::HookDone(place, hook, result)));
         });
     }
 
     /// Begins to probe a container, if it has probes.
     fn attend(&mut self, place: Place, past: Past) {
-        let name = self.machine.record(place).name.clone();
-        let spec = self.machine.spec().container(&name);
+        let name = &self.machine.record(place).name;
+        let spec = self.machine.spec().container(name);
         let Some(probes) = spec.map(|spec| &spec.probes).filter(|probes| probes.any()) else {
             return;
         };
         let probes = probes.clone();
-        let patient = Patient::new(place, name, self.context.clone(), self.sender.clone(), past);
+        let Some(subject) = self.subject(place) else {
+            return;
+        };
+        let patient = Patient::new(place, subject, self.sender.clone(), past);
         let attendants = self.attendants.entry(place).or_default();
         attendants.spawn(probe::attend(patient, probes, past));
+    }
+
+    /// Returns the present run of a container.
+    fn subject(&self, place: Place) -> Option<Subject> {
+        let record = self.machine.record(place);
+        Some(Subject {
+            context: self.context.clone(),
+            name: record.name.clone(),
+            process: record.state.process()?.clone(),
+            helpers: self.helpers.clone(),
+        })
     }
 
     /// Returns what is known of a container that a former supervisor started.
@@ -457,13 +480,14 @@ impl Supervisor {
 
     /// Reaps what fell to this process: helpers of the runtime and orphans, never a container.
     ///
-    /// While a launch is under way its child is not known yet, and nothing is reaped.
+    /// While a launch or an exec is under way its child is not known yet, and nothing is reaped.
     fn reap_strangers(&mut self) {
-        if self.launches > 0 {
+        if self.launches > 0 || self.helpers.is_starting() {
             return;
         }
         while let Ok(Some(child)) = process::ended_child() {
-            if self.live.values().any(|live| live.pid() == child.pid) {
+            let is_live = self.live.values().any(|live| live.pid() == child.pid);
+            if is_live || self.helpers.waits_for(child.pid) {
                 return;
             }
             let _ = process::reap(child.pid);

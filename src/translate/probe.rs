@@ -129,13 +129,16 @@ fn http(action: &v1::HTTPGetAction, at: &At<'_>, notes: &mut Notes<'_>) -> Optio
     } = action;
     notes.not_yet_if(&at.field("protocol"), protocol.as_ref());
     let words = [("HTTP", HttpScheme::Http), ("HTTPS", HttpScheme::Https)];
+    let at_scheme = at.field("scheme");
+    let scheme = notes.choose(&at_scheme, scheme.as_ref(), HttpScheme::Http, &words);
+    if scheme == HttpScheme::Https {
+        notes.warning(
+            &at_scheme,
+            "HTTPS is not supported yet: this will always fail",
+        );
+    }
     Some(Handler::HttpGet {
-        scheme: notes.choose(
-            &at.field("scheme"),
-            scheme.as_ref(),
-            HttpScheme::Http,
-            &words,
-        ),
+        scheme,
         host: filled(host.as_ref()).cloned(),
         port: port_ref(port, &at.field("port"), notes)?,
         path: filled(path.as_ref())
