@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+mod booleans;
 mod commands;
 mod error;
 mod filter;
@@ -41,7 +42,7 @@ impl CalledAs {
 /// Runs the command that was typed.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let called_as = CalledAs::of(arguments.first().map(OsString::as_os_str));
-    let result = args::Cli::try_parse_from(arguments)
+    let result = args::Cli::try_parse_from(booleans::without_values(arguments))
         .map_err(Error::from)
         .and_then(|cli| commands::run(cli, called_as));
     match result {

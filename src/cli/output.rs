@@ -385,6 +385,9 @@ fn colour_wanted() -> bool {
 
 /// Writes a message to standard error; when that is gone too, nobody is left to be told.
 pub fn tell(message: &str) {
+    if message.is_empty() {
+        return;
+    }
     let mut stderr = io::stderr().lock();
     if stderr.write_all(message.as_bytes()).is_ok() && !message.ends_with('\n') {
         stderr.write_all(b"\n").ok();
