@@ -9,6 +9,7 @@ pub mod capabilities;
 pub mod env;
 pub mod files;
 pub mod host;
+pub mod infra;
 mod mounts;
 mod resources;
 pub mod seccomp;
@@ -354,10 +355,6 @@ fn spec(
         let kept = paths.iter().filter(|_| !unmasked);
         kept.map(|path| (*path).to_owned()).collect()
     };
-    let mut read_only = paths(&mounts::READ_ONLY);
-    if !privileged && facts.host.cgroups != CgroupLayout::V2 {
-        read_only.push(mounts::CGROUP_ROOT.to_owned());
-    }
     let rules = resources::device_rules(privileged, facts.devices);
     let limits = &container.process.limits;
     let mut linux = LinuxBuilder::default()
@@ -366,7 +363,7 @@ fn spec(
         .resources(resources::resources(limits, facts.host, rules))
         .devices(facts.devices.iter().map(device).collect::<Vec<_>>())
         .masked_paths(paths(&mounts::MASKED))
-        .readonly_paths(read_only)
+        .readonly_paths(paths(&mounts::READ_ONLY))
         .build()
         .expect("no field is required");
     linux.set_seccomp(seccomp);
@@ -443,10 +440,7 @@ impl Launch {
             return Err(LaunchError::RunsAsRoot);
         }
         let gid = wish.group.unwrap_or(user.gid);
-        let mut groups = user.groups.clone();
-        groups.extend(&wish.supplementary);
-        let mut seen = BTreeSet::new();
-        groups.retain(|group| seen.insert(*group));
+        let groups = groups(gid, &user.groups, &wish.supplementary);
         let ids = UserBuilder::default()
             .uid(user.uid)
             .gid(gid)
@@ -466,6 +460,15 @@ impl Launch {
         }
         Ok(self)
     }
+}
+
+/// The primary group is a supplementary one too: otherwise a program that changes its group would
+/// lose what is forbidden to the first one (CVE-2022-2989).
+pub(super) fn groups(gid: u32, members: &[u32], more: &[u32]) -> Vec<u32> {
+    let own = Some(gid).filter(|gid| *gid != 0);
+    let mut seen = BTreeSet::new();
+    let all = own.iter().chain(members).chain(more);
+    all.copied().filter(|group| seen.insert(*group)).collect()
 }
 
 fn home(user: &User) -> PathBuf {

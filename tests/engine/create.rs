@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use podwright::engine::launch::PidChoice;
 use podwright::engine::stage::Step;
 use podwright::sys::process::Ended;
 use serde_json::json;
@@ -123,7 +125,7 @@ fn the_status_of_a_process_shows_podmans_confinement() {
 fn what_tells_of_the_host_is_masked_and_what_changes_it_read_only() {
     let Some(rig) = Rig::new() else { return };
     let script = "head -c 1 /proc/keys; ls /sys/firmware; \
-        echo 1 > /proc/sys/kernel/panic; echo $?; touch /sys/fs/cgroup/x; echo $?; \
+        echo 1 > /proc/sys/kernel/panic; echo $?; mkdir /sys/fs/cgroup/memory/x /sys/fs/cgroup/x/y; echo $?; \
         touch /sys/x; echo $?; touch /ok; echo $?";
     let ran = rig.script(script, json!({}));
     let codes: Vec<&str> = ran.stdout.lines().collect();
@@ -193,6 +195,31 @@ fn nothing_is_mounted_on_the_host_while_a_container_runs() {
     assert!(!rootfs.join("bin").exists());
     assert!(Path::new(&format!("/proc/{}/root/bin/busybox", running.pid)).exists());
     assert_eq!(running.kill().ended, Ended::Signal(9));
+}
+
+#[test]
+fn containers_share_the_pid_namespace_of_an_init_that_reaps() {
+    let Some(infra_rig) = Rig::new() else { return };
+    let Some(mut rig) = Rig::new() else { return };
+    let infra = infra_rig.start(&infra_rig.decide_infra()).unwrap();
+    let pin = infra_rig.path().join("pid");
+    fs::write(&pin, "").unwrap();
+    let namespace = fs::File::open(format!("/proc/{}/ns/pid", infra.pid)).unwrap();
+    podwright::sys::tree::pin(namespace.as_fd(), &pin).unwrap();
+    rig.namespaces.pid = PidChoice::Joined(pin.clone());
+    let script = "cat /proc/1/comm; grep -E '^(Uid|CapBnd|Seccomp|NoNewPrivs):' /proc/1/status; \
+        ls /proc/1/root/ >/dev/null 2>&1; echo $?; \
+        (sleep 0.1 &); cat /sys/fs/cgroup/pids/pids.max >/dev/null; echo $?; sleep 0.5; ps -o stat,comm | grep Z";
+    let ran = rig.script(script, json!({}));
+    let _ = podwright::sys::namespace::unpin(&pin);
+    assert_eq!(
+        ran.stdout,
+        "podwright-infra\nUid:\t65534\t65534\t65534\t65534\nCapBnd:\t0000000000000000\n\
+         NoNewPrivs:\t1\nSeccomp:\t2\n1\n0\n",
+        "{ran:?}"
+    );
+    infra.process.send_signal(15).unwrap();
+    assert_eq!(infra.finish().ended, Ended::Code(0));
 }
 
 #[test]

@@ -12,6 +12,7 @@ use std::time::Duration;
 use nix::sys::stat::Mode;
 use podwright::engine::exec::{self, ExecRequest, Streams};
 use podwright::engine::launch::env::Values;
+use podwright::engine::launch::infra::InfraFacts;
 use podwright::engine::launch::{
     self, HostFacts, JoinedNamespaces, Launch, LaunchFacts, PodFiles, ResolvedVolume, RootFs,
 };
@@ -182,6 +183,24 @@ impl Rig {
             host: &HostFacts::read().expect("host"),
         };
         launch::decide(pod, container, facts).expect("decided")
+    }
+
+    /// Decides the init of a shared PID namespace.
+    pub(crate) fn decide_infra(&self) -> Launch {
+        launch::infra::decide(InfraFacts {
+            id: ContainerId::parse(&"d".repeat(64)).expect("id"),
+            bundle: self.bundle(),
+            rootfs: RootFs {
+                lower: vec![self.path().join("shm")],
+                upper: self.path().join("upper"),
+                work: self.path().join("work"),
+            },
+            stdout: self.bundle().join("stdout"),
+            stderr: self.bundle().join("stderr"),
+            cgroup: self.cgroup(),
+            namespaces: &self.namespaces,
+            host: &HostFacts::read().expect("host"),
+        })
     }
 
     /// Runs a container to its end.

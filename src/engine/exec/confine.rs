@@ -16,6 +16,7 @@ use nix::unistd::chdir;
 
 use super::ExecRequest;
 use super::join::end_with_stage;
+use crate::engine::launch::groups;
 use crate::engine::stage::{CreateError, Step};
 use crate::image::user::User;
 use crate::model::container::CAPABILITIES;
@@ -69,7 +70,7 @@ impl Identity {
         Self {
             uid: user.uid,
             gid: user.gid,
-            groups: user.groups,
+            groups: groups(user.gid, &user.groups, &[]),
             capabilities,
             home: user.home.filter(|_| !same),
         }

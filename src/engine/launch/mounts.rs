@@ -37,7 +37,7 @@ pub(super) const READ_ONLY: [&str; 6] = [
 ];
 
 /// Where the cgroups of version 1 are put together.
-pub(super) const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// What the mounts of a container are decided from.
 pub(super) struct MountFacts<'a> {
@@ -232,7 +232,7 @@ fn prepared(
     at
 }
 
-fn filesystem(target: &str, kind: &str, options: &[&str]) -> OciMount {
+pub(super) fn filesystem(target: &str, kind: &str, options: &[&str]) -> OciMount {
     MountBuilder::default()
         .destination(target)
         .typ(kind)

@@ -147,7 +147,7 @@ fn the_user_decides_ids_groups_capabilities_and_home() {
         let process = launch.spec.process().as_ref().unwrap();
         let ids = process.user();
         assert_eq!((ids.uid(), ids.gid(), ids.umask()), (uid, 100, Some(0o022)));
-        assert_eq!(ids.additional_gids().as_ref().unwrap(), &[5, 7, 8]);
+        assert_eq!(ids.additional_gids().as_ref().unwrap(), &[100, 5, 7, 8]);
         let sets = process.capabilities().as_ref().unwrap();
         assert_eq!(sets.effective().as_ref().unwrap().len(), capabilities);
         assert_eq!(sets.bounding().as_ref().unwrap().len(), 11);

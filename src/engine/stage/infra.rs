@@ -10,6 +10,8 @@ use crate::sys::descriptor::close_from;
 ///
 /// It is this program without a new image, so that its root file system may be empty.
 pub(super) fn run() -> ! {
+    // What the kernel shows as its name; without an execve it would be the stage's.
+    let _ = nix::sys::prctl::set_name(c"podwright-infra");
     // No execve closes them.
     close_from(3);
     let mut signals = SigSet::empty();
