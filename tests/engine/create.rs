@@ -223,6 +223,26 @@ fn containers_share_the_pid_namespace_of_an_init_that_reaps() {
 }
 
 #[test]
+fn a_bidirectional_mount_shows_the_host_what_the_container_mounts() {
+    use podwright::sys::mount::{
+        Depth, MsFlags, Propagation, mount_tmpfs, set_propagation, unmount,
+    };
+    let Some(mut rig) = Rig::new() else { return };
+    let volume = rig.volume("data");
+    mount_tmpfs(&volume, 0o755, Some(1 << 20), MsFlags::empty()).unwrap();
+    set_propagation(&volume, Propagation::Shared, Depth::One).unwrap();
+    let ran = rig.script(
+        "mkdir /data/inner && mount -t tmpfs none /data/inner && touch /data/inner/seen; echo $?",
+        json!({"privileges": {"privileged": true}, "mounts": [
+            {"volume": "data", "path": "/data", "readOnly": false, "propagation": "Bidirectional"}]}),
+    );
+    let seen = volume.join("inner/seen").exists();
+    unmount(&volume).unwrap();
+    assert_eq!(ran.stdout, "0\n", "{ran:?}");
+    assert!(seen);
+}
+
+#[test]
 fn a_terminal_is_the_containers_own() {
     let Some(rig) = Rig::new() else { return };
     let launch = rig.decide(json!({

@@ -29,8 +29,9 @@ use serde_json::{Value, json};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_podwright");
 
 const TOOLS: &[&str] = &[
-    "cat", "chmod", "echo", "env", "grep", "head", "id", "kill", "ls", "mkdir", "ps", "pwd",
-    "readlink", "sh", "sleep", "stat", "stty", "test", "touch", "true", "tty", "ulimit", "umask",
+    "cat", "chmod", "echo", "env", "grep", "head", "id", "kill", "ls", "mkdir", "mount", "ps",
+    "pwd", "readlink", "sh", "sleep", "stat", "stty", "test", "touch", "true", "tty", "ulimit",
+    "umask",
 ];
 
 /// One container's surroundings.
