@@ -83,25 +83,37 @@ impl Logs {
             for source in &mut self.sources {
                 source.fill()?;
             }
-            let next = self
-                .sources
-                .iter_mut()
-                .filter_map(|source| Some((source.peek()?.0.time.to_owned(), source)))
-                .min_by(|(one, _), (other, _)| one.cmp(other));
-            let Some((time, source)) = next else {
+            let Some(next) = self.next() else {
                 return Ok(progress);
             };
-            if self.until.as_ref().is_some_and(|until| time > *until) {
+            let source = &mut self.sources[next];
+            let time = source.time().unwrap_or_default();
+            if self.until.as_deref().is_some_and(|until| time > until) {
                 return Ok(Progress::Past);
             }
-            let hidden = self.since.as_ref().is_some_and(|since| time < *since);
+            let hidden = self.since.as_deref().is_some_and(|since| time < since);
             source.take(hidden, self.timestamps, stdout, stderr)?;
             progress = Progress::Shown;
         }
     }
 }
 
+impl Logs {
+    /// Returns the source whose next record is the oldest.
+    fn next(&self) -> Option<usize> {
+        let times = self.sources.iter().map(LogSource::time).enumerate();
+        times
+            .filter_map(|(place, time)| Some((time?, place)))
+            .min()
+            .map(|(_, place)| place)
+    }
+}
+
 impl LogSource {
+    fn time(&self) -> Option<&str> {
+        self.peek().map(|(record, _)| record.time)
+    }
+
     fn open(directory: PathBuf, prefix: String, tail: Option<usize>) -> io::Result<Self> {
         let mut source = Self {
             files: open_after(&directory, None)?,
