@@ -14,6 +14,7 @@ const STAGES: &[(&str, Stage)] = &[
     (engine::stage::CREATE, engine::stage::stage_main),
     (engine::exec::STAGE, engine::exec::stage_main),
     (supervisor::ask::STAGE, supervisor::ask::stage_main),
+    (engine::keeper::STAGE, engine::keeper::stage_main),
     (engine::protocol::STAGE, supervisor::run::stage_main),
 ];
 

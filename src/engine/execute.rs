@@ -165,12 +165,16 @@ impl Engine {
         let mut caller = self.locks.caller(&self.command);
         let guard = caller.pod(pod)?;
         let paths = self.paths.pod(pod);
+        let containers = self.store.pod(pod)?.map(|pod| pod.containers);
         remove_tree(&paths.run)?;
         self.store.remove_pod(pod)?;
         remove_tree(&paths.state)?;
         let socket = self.paths.sockets().join(pod.as_str());
         remove_file(&socket)?;
         remove_file(&self.locks.lease_path(pod))?;
+        for container in containers.into_iter().flatten() {
+            guard.container(&container.id).remove()?;
+        }
         guard.remove()?;
         Ok(())
     }

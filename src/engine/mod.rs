@@ -7,6 +7,7 @@ pub mod exec;
 pub mod execute;
 pub mod facts;
 mod installation;
+pub mod keeper;
 pub mod launch;
 pub mod network;
 pub mod objects;

@@ -115,6 +115,18 @@ fn bind(paths: &Paths, pod: &PodId) -> io::Result<UnixListener> {
     socket::bind_unix(directory.as_fd(), pod.as_str())
 }
 
+/// Leads the standard streams to `/dev/null`.
+///
+/// # Errors
+/// There is no `/dev/null`.
+pub(super) fn forget_streams() -> io::Result<()> {
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    nix::unistd::dup2_stdin(&null)?;
+    nix::unistd::dup2_stdout(&null)?;
+    nix::unistd::dup2_stderr(&null)?;
+    Ok(())
+}
+
 /// What a supervisor has inherited.
 #[derive(Debug)]
 pub struct Inheritance {
@@ -131,10 +143,7 @@ pub fn inherit() -> io::Result<Inheritance> {
     let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
     let lease = io::stdout().as_fd().try_clone_to_owned()?;
     let listener = UnixListener::from(io::stderr().as_fd().try_clone_to_owned()?);
-    let null = File::options().read(true).write(true).open("/dev/null")?;
-    nix::unistd::dup2_stdin(&null)?;
-    nix::unistd::dup2_stdout(&null)?;
-    nix::unistd::dup2_stderr(&null)?;
+    forget_streams()?;
     if !memfd::is_sealed(&input) {
         return Err(io::ErrorKind::PermissionDenied.into());
     }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -13,6 +13,7 @@ use nix::unistd::mkfifo;
 
 use super::facts::{Facts, Node};
 use super::installation::EngineError;
+use super::keeper::Keeper;
 use super::launch::files::{HostsFacts, hosts_file, resolv_conf};
 use super::launch::{
     self, HostDevice, HostFacts, JoinedNamespaces, LaunchError, LaunchFacts, PidChoice, PodFiles,
@@ -98,6 +99,8 @@ pub struct Context {
     content: ContentStore,
     /// The ports of the host, held while the pod is set up; also the right to set it up.
     ports: Mutex<Option<PortHold>>,
+    /// The line to the keeper, once something is kept.
+    keeper: Mutex<Option<Keeper>>,
 }
 
 impl Context {
@@ -117,6 +120,7 @@ impl Context {
             images,
             content,
             ports: Mutex::new(None),
+            keeper: Mutex::new(None),
         })
     }
 
@@ -192,8 +196,39 @@ impl Context {
         let rootfs = self.make_layer(&paths, &record.name, image, fresh)?;
         let launch = self.decide(container, record, image, &facts, &places, &bundle, rootfs)?;
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
+        self.keep(&record.name, &streams);
         let pid = stage::create(&launch)?;
         hold(pid, &bundle, streams)
+    }
+
+    /// Has the output kept beyond this process; without a keeper only what is unread at its death is lost.
+    pub fn keep(&self, name: &ContainerName, streams: &Streams) {
+        let mut slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        for _ in 0..2 {
+            let keeper = match slot.take() {
+                Some(keeper) => keeper,
+                None => match Keeper::reach(&self.installation, &self.pod.id) {
+                    Ok(keeper) => keeper,
+                    Err(_) => return,
+                },
+            };
+            let kept = keeper
+                .keep(&format!("{name}/stdout"), streams.stdout.as_fd())
+                .and_then(|()| keeper.keep(&format!("{name}/stderr"), streams.stderr.as_fd()));
+            if kept.is_ok() {
+                *slot = Some(keeper);
+                return;
+            }
+        }
+    }
+
+    /// Lets the keeper forget the pod: this supervisor ends because nothing is left to do.
+    pub fn release(&self) {
+        let slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(keeper) = slot.as_ref() {
+            // A keeper that is gone keeps nothing.
+            let _ = keeper.release();
+        }
     }
 
     /// Sets the pod up in the kernel if it is not, one thread at a time.

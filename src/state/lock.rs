@@ -168,6 +168,12 @@ impl LockDir {
         self.path.join(format!("lease-{pod}"))
     }
 
+    /// Returns where the lease of the keeper lies.
+    #[must_use]
+    pub fn keeper_lease(&self) -> PathBuf {
+        self.path.join("lease-keeper")
+    }
+
     /// Lists the locks that are held, with their holders and queues; locks nothing itself.
     ///
     /// # Errors

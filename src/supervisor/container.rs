@@ -78,11 +78,13 @@ impl Live {
         let found = PidFd::open_started_at(reference.pid, reference.start_time);
         let Ok(Some(process)) = found else {
             let ended = context.pinned_status(name);
+            read_last_words(context, name);
             return Err(exit_status(ended, context.end(name)));
         };
         let streams = context
             .reopen_streams(name)
             .map_err(|_| ExitStatus::Unknown)?;
+        context.keep(name, &streams);
         Self::watch(
             process,
             reference.pid,
@@ -152,6 +154,28 @@ pub(super) fn readable_end(process: &PidFd) -> io::Result<AsyncFd<OwnedFd>> {
 /// Reads a FIFO whose writers may still come.
 fn open_pipe(fd: OwnedFd) -> io::Result<pipe::Receiver> {
     pipe::Receiver::from_owned_fd(fd)
+}
+
+/// Reads what a container printed that ended while no supervisor was there.
+fn read_last_words(context: &Context, name: &ContainerName) {
+    let (Ok(streams), Ok(mut log)) = (
+        context.reopen_streams(name),
+        LogWriter::open(&context.paths().logs(name)),
+    ) else {
+        return;
+    };
+    for (stream, fd) in [
+        (Stream::Stdout, streams.stdout),
+        (Stream::Stderr, streams.stderr),
+    ] {
+        let mut from = std::fs::File::from(fd);
+        let mut buffer = vec![0u8; 16 << 10];
+        // Nobody writes any more: an empty pipe ends it.
+        while let Ok(read @ 1..) = std::io::Read::read(&mut from, &mut buffer) {
+            let _ = log.write(stream, &buffer[..read], jiff::Timestamp::now());
+        }
+        let _ = log.finish(stream, jiff::Timestamp::now());
+    }
 }
 
 async fn copy(mut from: pipe::Receiver, stream: Stream, log: Arc<Mutex<LogWriter>>) {

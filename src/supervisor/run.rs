@@ -1,7 +1,7 @@
 //! The supervisor's event loop: the machine's hands and ears.
 //!
 //! One thread decides; what may block (launching, the database, taking the pod down) runs on threads of
-//! its own and comes back as a [`Note`]. The process holds the pod's lease for life, and it is the parent
+//! its own and comes back as a note. The process holds the pod's lease for life, and it is the parent
 //! of the containers it started; those of a supervisor that was killed it adopts by their descriptors.
 
 use std::collections::BTreeMap;
@@ -82,7 +82,9 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
     runtime.block_on(async {
         let mut supervisor = Supervisor::new(instructions.paths, pod, recorder, listener, lease)?;
         supervisor.adopt();
-        supervisor.run().await
+        let ended = supervisor.run().await;
+        supervisor.context.release();
+        ended
     })
 }
 

@@ -178,7 +178,7 @@ pub struct Exec {
     /// Read variables from a file
     #[arg(long = "env-file", value_name = "FILE")]
     pub env_files: Vec<PathBuf>,
-    /// Run as this user: USER[:GROUP], by name or number
+    /// Run as this user: `USER[:GROUP]`, by name or number
     #[arg(short, long, value_name = "USER")]
     pub user: Option<String>,
     /// Run in this directory

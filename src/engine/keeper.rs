@@ -1,0 +1,248 @@
+//! Keeps what would die with a supervisor: the output it has not read, and the watch over it.
+//!
+//! A pipe lives as long as somebody has it open. When a supervisor was killed and its container ends
+//! before the next one comes, nobody has; what the container printed last would be gone. One small
+//! process per installation, the keeper, holds a second read end of every container's output, never
+//! reads it, and starts a supervisor anew that went without a word. It lives as long as there is
+//! anything to keep, and nothing depends on it but that: without a keeper everything else goes on.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use serde::{Deserialize, Serialize};
+
+use super::paths::Paths;
+use super::protocol;
+use crate::names::PodId;
+use crate::state::{Lease, LockDir};
+use crate::sys::{descriptor, memfd, mount, process, socket};
+
+/// The hidden first argument that makes the binary a keeper.
+pub const STAGE: &str = "stage-keep";
+
+/// The keeper's socket among those of the supervisors.
+const NAME: &str = "keeper";
+
+/// How long a keeper with nothing to keep waits for more.
+const LINGER: u16 = 1000;
+
+/// How long a supervisor that went without a word stays gone, so that one that cannot live costs little.
+const BEFORE_RESTART: Duration = Duration::from_millis(500);
+
+/// What a supervisor says to the keeper, one line each.
+#[derive(Debug, Serialize, Deserialize)]
+enum Word {
+    /// Who speaks.
+    Watch(PodId),
+    /// Keep the descriptor that comes with this; it replaces the one of the same name.
+    Keep(String),
+    /// Nothing is left to keep for this pod.
+    Release,
+}
+
+/// A supervisor's line to the keeper.
+#[derive(Debug)]
+pub struct Keeper(UnixStream);
+
+impl Keeper {
+    /// Reaches the keeper of this installation, and starts one if there is none.
+    ///
+    /// # Errors
+    /// It can neither be reached nor started.
+    pub fn reach(paths: &Paths, pod: &PodId) -> io::Result<Self> {
+        let locks = LockDir::open(&paths.locks()).map_err(io::Error::other)?;
+        for _ in 0..100 {
+            if let Ok(stream) = connect(paths) {
+                let keeper = Self(stream);
+                keeper.say(&Word::Watch(pod.clone()), None)?;
+                return Ok(keeper);
+            }
+            let lease = Lease::try_take(&locks.keeper_lease()).map_err(io::Error::other)?;
+            match lease {
+                Some(lease) => spawn(paths, lease)?,
+                None => std::thread::sleep(Duration::from_millis(10)),
+            }
+        }
+        Err(io::ErrorKind::TimedOut.into())
+    }
+
+    /// Has a descriptor kept under a name.
+    ///
+    /// # Errors
+    /// The keeper is gone.
+    pub fn keep(&self, name: &str, fd: BorrowedFd<'_>) -> io::Result<()> {
+        self.say(&Word::Keep(name.to_owned()), Some(fd))
+    }
+
+    /// Says good-bye: nothing is kept for the pod any more.
+    ///
+    /// # Errors
+    /// The keeper is gone, and everything it kept with it.
+    pub fn release(&self) -> io::Result<()> {
+        self.say(&Word::Release, None)
+    }
+
+    fn say(&self, word: &Word, fd: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        let mut line = serde_json::to_vec(word)?;
+        line.push(b'\n');
+        descriptor::send(&self.0, &line, fd)
+    }
+}
+
+fn connect(paths: &Paths) -> io::Result<UnixStream> {
+    let directory = socket::open_dir(&paths.sockets())?;
+    socket::connect_unix(directory.as_fd(), NAME)
+}
+
+fn spawn(paths: &Paths, lease: Lease) -> io::Result<()> {
+    mount::ensure_dir(&paths.sockets(), 0o700)?;
+    let directory = socket::open_dir(&paths.sockets())?;
+    let listener = socket::bind_unix(directory.as_fd(), NAME)?;
+    let input = memfd::sealed("keep", &serde_json::to_vec(paths)?)?;
+    Command::new("/proc/self/exe")
+        .arg(STAGE)
+        .env_clear()
+        .stdin(Stdio::from(input))
+        .stdout(Stdio::from(lease.into_fd()))
+        .stderr(Stdio::from(OwnedFd::from(listener)))
+        .spawn()?;
+    Ok(())
+}
+
+/// The hidden stage: keeps until nothing is left.
+#[must_use]
+pub fn stage_main() -> ExitCode {
+    match inherit().and_then(|(paths, listener, lease)| {
+        let kept = keep_all(&paths, &listener);
+        drop(lease);
+        kept
+    }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn inherit() -> io::Result<(Paths, UnixListener, OwnedFd)> {
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let lease = io::stdout().as_fd().try_clone_to_owned()?;
+    let listener = UnixListener::from(io::stderr().as_fd().try_clone_to_owned()?);
+    protocol::forget_streams()?;
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    let paths: Paths = serde_json::from_slice(&text)?;
+    // A keeper started by one that leads a session already is no leader and may become one.
+    let _ = nix::unistd::setsid();
+    std::env::set_current_dir("/")?;
+    super::cgroups::enter(&format!("{}/supervisors", paths.cgroup_parent))?;
+    Ok((paths, listener, lease))
+}
+
+/// One supervisor as the keeper sees it.
+struct Client {
+    line: UnixStream,
+    heard: Vec<u8>,
+    pod: Option<PodId>,
+}
+
+/// What is kept, by pod and name.
+type Kept = BTreeMap<PodId, BTreeMap<String, OwnedFd>>;
+
+fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
+    let locks = LockDir::open(&paths.locks()).map_err(io::Error::other)?;
+    let mut clients: Vec<Client> = Vec::new();
+    let mut kept = Kept::new();
+    loop {
+        let idle = clients.is_empty() && kept.is_empty();
+        let ready = wait(listener, &clients, idle)?;
+        if idle && ready.iter().all(|ready| !ready) {
+            return Ok(());
+        }
+        let mut gone = Vec::new();
+        for (place, client) in clients.iter_mut().enumerate() {
+            if ready[place + 1] && !listen(client, &mut kept) {
+                gone.push(place);
+            }
+        }
+        for place in gone.into_iter().rev() {
+            let client = clients.remove(place);
+            if let Some(pod) = client.pod {
+                start_anew(paths, &locks, &pod);
+            }
+        }
+        if ready[0]
+            && let Ok((line, _)) = listener.accept()
+        {
+            let own = socket::peer_uid(&line).ok() == Some(nix::unistd::geteuid().as_raw());
+            clients.extend(own.then(|| Client {
+                line,
+                heard: Vec::new(),
+                pod: None,
+            }));
+        }
+        // Supervisors that were started anew are children of this process.
+        while let Ok(Some(child)) = process::ended_child() {
+            let _ = process::reap(child.pid);
+        }
+    }
+}
+
+/// Waits for anything; the first answer is the listener's, the others are the clients'.
+fn wait(listener: &UnixListener, clients: &[Client], idle: bool) -> io::Result<Vec<bool>> {
+    let mut fds = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
+    fds.extend(
+        clients
+            .iter()
+            .map(|client| PollFd::new(client.line.as_fd(), PollFlags::POLLIN)),
+    );
+    let timeout = match idle {
+        true => PollTimeout::from(LINGER),
+        false => PollTimeout::NONE,
+    };
+    match poll(&mut fds, timeout) {
+        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    Ok(fds.iter().map(|fd| fd.any().unwrap_or(true)).collect())
+}
+
+/// Takes in what a supervisor says; tells whether it is still there.
+fn listen(client: &mut Client, kept: &mut Kept) -> bool {
+    let before = client.heard.len();
+    let Ok(mut fd) = descriptor::receive(&client.line, &mut client.heard) else {
+        return false;
+    };
+    if client.heard.len() == before {
+        return false;
+    }
+    while let Some(end) = client.heard.iter().position(|byte| *byte == b'\n') {
+        let line: Vec<u8> = client.heard.drain(..=end).collect();
+        match (serde_json::from_slice(&line), &client.pod) {
+            (Ok(Word::Watch(pod)), _) => client.pod = Some(pod),
+            (Ok(Word::Keep(name)), Some(pod)) => {
+                if let Some(fd) = fd.take() {
+                    kept.entry(pod.clone()).or_default().insert(name, fd);
+                }
+            }
+            (Ok(Word::Release), Some(pod)) => {
+                kept.remove(pod);
+                client.pod = None;
+            }
+            _ => return false,
+        }
+    }
+    true
+}
+
+/// Starts the supervisor of a pod whose former one was killed.
+///
+/// What fails here is done by the next command that needs one.
+fn start_anew(paths: &Paths, locks: &LockDir, pod: &PodId) {
+    std::thread::sleep(BEFORE_RESTART);
+    let _ = protocol::summon(paths, locks, pod);
+}
