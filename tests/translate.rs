@@ -140,7 +140,6 @@ fn what_is_not_honoured_yet_is_a_warning_and_not_silence() {
             "warning spec.runtimeClassName: `runtimeClassName` is not honoured yet",
             "warning spec.containers[0].tty: `tty` is not honoured yet",
             "warning metadata.annotations[io.podman.annotations.userns]: `io.podman.annotations.userns` is not honoured yet",
-            "warning spec.activeDeadlineSeconds: `activeDeadlineSeconds` is not honoured yet",
         ]
     );
 }

@@ -17,7 +17,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::member::{Layer, Member, StopStep};
+use super::deadline::ActiveDeadline;
+use super::member::{LEAST_GRACE, Layer, Member, StopStep};
 use crate::model::container::{Handler, Role, StopSignal};
 use crate::model::observed::{ContainerRecord, ObservedPod};
 use crate::model::pod::{PodSpec, RestartPolicy};
@@ -85,9 +86,12 @@ pub struct Changes {
 /// A wish for the pod as a whole.
 #[derive(Debug)]
 struct PodTask {
-    seq: i64,
+    /// None is waiting for the outcome of what the machine wishes itself.
+    seq: Option<i64>,
     by: String,
     goal: PodGoal,
+    /// When its stopping began.
+    began: Option<BootMillis>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,6 +110,7 @@ pub struct Machine {
     members: Vec<Member>,
     tasks: VecDeque<PodTask>,
     outcomes: Vec<(i64, Outcome)>,
+    deadline: ActiveDeadline,
 }
 
 impl Machine {
@@ -121,7 +126,7 @@ impl Machine {
     ) -> Self {
         let ObservedPod { record, containers } = pod;
         let spec = record.spec;
-        let members = containers
+        let members: Vec<Member> = containers
             .into_iter()
             .enumerate()
             .filter_map(|(place, mut record)| {
@@ -145,6 +150,7 @@ impl Machine {
             })
             .collect();
         Self {
+            deadline: ActiveDeadline::new(spec.active_deadline, &members),
             spec,
             boot,
             members,
@@ -199,6 +205,7 @@ impl Machine {
                 }
                 _ => None,
             })
+            .chain(self.deadline.at())
             .min()
     }
 
@@ -232,8 +239,23 @@ impl Machine {
             Event::Ready(place, ready) => self.members[place].set_ready(ready),
             Event::Tick => {}
         }
+        if self.deadline.passes(now) {
+            let stop = PodTask {
+                seq: None,
+                by: "activeDeadlineSeconds".to_owned(),
+                goal: PodGoal::Stop(self.spec.termination_grace),
+                began: None,
+            };
+            self.accept_task(stop, now);
+        }
         self.settle(now, &mut commands);
+        self.deadline.observe(&self.members, now);
         commands
+    }
+
+    /// Notes how a wish for the pod came out, for whoever waits for it.
+    fn finish(&mut self, seq: Option<i64>, outcome: Outcome) {
+        self.outcomes.extend(seq.map(|seq| (seq, outcome)));
     }
 
     fn accept(&mut self, intent: Intent, now: Moment, commands: &mut Vec<Command>) {
@@ -251,9 +273,10 @@ impl Machine {
             };
             self.accept_task(
                 PodTask {
-                    seq: intent.seq,
+                    seq: Some(intent.seq),
                     by: intent.by,
                     goal,
+                    began: None,
                 },
                 now,
             );
@@ -289,7 +312,7 @@ impl Machine {
             for earlier in std::mem::take(&mut self.tasks) {
                 if matches!(earlier.goal, PodGoal::Start | PodGoal::Restart(_)) {
                     let by = task.by.clone();
-                    self.outcomes.push((earlier.seq, Outcome::Overtaken { by }));
+                    self.finish(earlier.seq, Outcome::Overtaken { by });
                 } else {
                     self.tasks.push_back(earlier);
                 }
@@ -613,11 +636,14 @@ impl Machine {
 
     /// Stops what a wish for the pod wants stopped: apps first, then sidecars from the last to the first (KEP-753).
     fn stop_unwanted(&mut self, now: Moment, commands: &mut Vec<Command>) {
-        let Some(PodGoal::Stop(grace) | PodGoal::Restart(grace) | PodGoal::Remove(grace)) =
-            self.tasks.front().map(|task| task.goal)
+        let Some(task) = self.tasks.front_mut() else {
+            return;
+        };
+        let (PodGoal::Stop(grace) | PodGoal::Restart(grace) | PodGoal::Remove(grace)) = task.goal
         else {
             return;
         };
+        let began = *task.began.get_or_insert(now.boot);
         let mut others_run = false;
         for (place, member) in self.members.iter_mut().enumerate() {
             if member.role == Role::Sidecar {
@@ -633,12 +659,13 @@ impl Machine {
         if others_run {
             return;
         }
+        let left = left_of(grace, now.boot.since(began));
         for (place, member) in self.members.iter_mut().enumerate().rev() {
             if member.role != Role::Sidecar {
                 continue;
             }
             if member.record.state.is_running() || member.launching {
-                member.begin_stop(place, grace, now, commands);
+                member.begin_stop(place, left, now, commands);
                 return;
             }
             member.rest();
@@ -696,8 +723,9 @@ impl Machine {
         if let Some(task) = self.tasks.front()
             && task.goal == PodGoal::Start
         {
-            self.outcomes.push((task.seq, outcome));
+            let seq = task.seq;
             self.tasks.pop_front();
+            self.finish(seq, outcome);
         }
     }
 
@@ -727,8 +755,9 @@ impl Machine {
         if matches!(outcome, Outcome::Failed { .. }) {
             self.members.iter_mut().for_each(Member::rest);
         }
-        self.outcomes.push((task.seq, outcome));
+        let seq = task.seq;
         self.tasks.pop_front();
+        self.finish(seq, outcome);
         !self.tasks.is_empty()
     }
 
@@ -771,6 +800,12 @@ impl Machine {
             .iter()
             .position(|member| &member.record.id == id)
     }
+}
+
+/// Returns what those before it have left a sidecar of the pod's one grace period (KEP-753).
+fn left_of(grace: Seconds, past: Duration) -> Seconds {
+    let left = Seconds(grace.0.saturating_sub(past.as_secs()));
+    left.max(LEAST_GRACE.min(grace))
 }
 
 #[cfg(test)]

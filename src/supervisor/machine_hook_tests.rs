@@ -1,4 +1,4 @@
-//! Hooks and what probes tell.
+//! Hooks, what probes tell, and the time a pod may have.
 
 use super::*;
 use crate::model::container::{ContainerSpec, Probe};
@@ -150,4 +150,40 @@ fn a_container_is_ready_when_it_has_started_up_and_no_probe_says_otherwise() {
     bench.end(1, 0);
     bench.handle(Event::StartedUp(1));
     assert!(!bench.machine.has_started_up(1));
+}
+
+#[test]
+fn a_pod_that_outlives_its_deadline_is_stopped_and_stays_down() {
+    let mut pod = pod(RestartPolicy::Always, &[(Role::App, "a")]);
+    pod.record.spec.active_deadline = Some(Seconds(60));
+    let mut bench = Bench::of(pod);
+    for _ in 0..2 {
+        bench.ask(None, IntentKind::Start);
+        bench.pass(50);
+        bench.start(0);
+        assert_eq!(bench.pass(9), []);
+        assert_eq!(bench.pass(1), [TERM]);
+        assert_eq!(bench.pass(30), [Command::Kill(0)]);
+        assert_eq!(bench.end(0, 137), []);
+        assert_eq!(bench.pass(1000), []);
+        assert!(bench.machine.is_idle());
+        assert_eq!(bench.outcomes().len(), 1, "only the start was asked for");
+    }
+}
+
+#[test]
+fn a_deadline_ends_a_start_that_is_still_under_way() {
+    let mut pod = pod(
+        RestartPolicy::Always,
+        &[(Role::Init, "i"), (Role::App, "a")],
+    );
+    pod.record.spec.active_deadline = Some(Seconds(5));
+    let mut bench = Bench::of(pod);
+    bench.ask(None, IntentKind::Start);
+    bench.start(0);
+    assert_eq!(bench.pass(5), [TERM]);
+    assert!(
+        matches!(&bench.outcomes()[..], [(1, Outcome::Overtaken { by })] if by == "activeDeadlineSeconds")
+    );
+    assert_eq!(bench.end(0, 0), []);
 }

@@ -301,6 +301,31 @@ fn sidecars_stop_last_and_in_reverse() {
 }
 
 #[test]
+fn sidecars_have_what_the_others_left_of_the_grace_period() {
+    let roles = [(Role::Sidecar, "s"), (Role::Sidecar, "t"), (Role::App, "a")];
+    let mut bench = Bench::new(RestartPolicy::Always, &roles);
+    bench.ask(None, IntentKind::Start);
+    for place in [0, 1, 2] {
+        bench.start(place);
+    }
+    let stop = IntentKind::Stop {
+        grace: Some(Seconds(20)),
+    };
+    bench.ask(None, stop);
+    bench.pass(15);
+    bench.end(2, 0);
+    assert_eq!(bench.pass(4), []);
+    assert_eq!(bench.pass(1), [Command::Kill(1)]);
+    bench.end(1, 137);
+    assert_eq!(bench.pass(1), []);
+    assert_eq!(
+        bench.pass(1),
+        [Command::Kill(0)],
+        "but two seconds at least"
+    );
+}
+
+#[test]
 fn restarting_a_pod_runs_its_init_containers_again() {
     let mut bench = Bench::new(
         RestartPolicy::Always,

@@ -30,9 +30,9 @@ pub(super) enum StopStep {
     Killed,
 }
 
-/// What a container has between the stop signal and SIGKILL when its hook used the grace period up
+/// What a container has between the stop signal and SIGKILL when the grace period was used up before
 /// (the kubelet's `minimumGracePeriodInSeconds`).
-const LEAST_GRACE: Seconds = Seconds(2);
+pub(super) const LEAST_GRACE: Seconds = Seconds(2);
 
 /// One container: its record, and what is going on with it.
 #[derive(Debug)]

@@ -3,6 +3,7 @@
 
 pub mod ask;
 mod container;
+mod deadline;
 mod handler;
 mod helpers;
 pub mod log;

@@ -40,7 +40,8 @@ impl Feature {
     /// Tells whether engine and supervisor act on the setting.
     fn is_honoured(self) -> bool {
         match self {
-            Self::Dns
+            Self::ActiveDeadline
+            | Self::Dns
             | Self::FsGroup
             | Self::HostNamespaces
             | Self::MountPropagation
@@ -56,8 +57,7 @@ impl Feature {
             | Self::Subdomain
             | Self::SupplementalGroups
             | Self::Sysctls => true,
-            Self::ActiveDeadline
-            | Self::BlockDevice
+            Self::BlockDevice
             | Self::DiskSizeLimit
             | Self::HostDevice
             | Self::ImageVolume
