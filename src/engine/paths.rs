@@ -117,6 +117,24 @@ impl PodPaths {
         self.run.join("containers").join(container.as_str())
     }
 
+    /// Returns the bundle of the init of a shared PID namespace; no container can have its name.
+    #[must_use]
+    pub fn init_bundle(&self) -> PathBuf {
+        self.run.join("containers").join("_init")
+    }
+
+    /// Returns the layer of that init, which stays empty.
+    #[must_use]
+    pub fn init_layer(&self) -> PathBuf {
+        self.state.join("layers").join("_init")
+    }
+
+    /// Returns the cgroup of that init, absolute in the cgroup tree.
+    #[must_use]
+    pub fn init_cgroup(&self) -> String {
+        format!("{}/_init", self.cgroup)
+    }
+
     /// Returns where a namespace of the pod is pinned.
     #[must_use]
     pub fn namespace(&self, kind: &str) -> PathBuf {

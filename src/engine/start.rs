@@ -59,8 +59,6 @@ enum StartError {
     NoImage,
     #[error("the process ended before it could be held")]
     Vanished,
-    #[error("shareProcessNamespace is not supported yet")]
-    SharedPid,
 }
 
 impl StartError {
@@ -192,8 +190,10 @@ impl Context {
         };
         let places = volumes::prepare(&self.installation, &facts)
             .map_err(|(name, source)| StartError::Volume { name, source })?;
-        let bundle = make_bundle(&paths, &record.name)?;
-        let rootfs = self.make_layer(&paths, &record.name, image, fresh)?;
+        let bundle = paths.bundle(&record.name);
+        make_bundle(&bundle)?;
+        let lower = lower_directories(&self.content, image);
+        let rootfs = make_layer(&paths.layer(&record.name), lower, fresh)?;
         let launch = self.decide(container, record, image, &facts, &places, &bundle, rootfs)?;
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.keep(&record.name, &streams);
@@ -236,10 +236,7 @@ impl Context {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = self.paths();
         if sandbox::is_set_up(&paths) {
-            return Ok(());
-        }
-        if self.pod.spec.shares_pid_namespace() {
-            return Err(StartError::SharedPid);
+            return self.ensure_init(&paths);
         }
         let published: Vec<_> = self.pod.spec.published_ports().collect();
         *ports = None;
@@ -248,6 +245,41 @@ impl Context {
         sandbox::set_up(&self.installation, &self.pod).map_err(EngineError::from)?;
         self.write_etc(&paths)?;
         *ports = Some(held);
+        self.ensure_init(&paths)
+    }
+
+    /// Starts the init of a shared PID namespace unless it lives, and pins the namespace.
+    fn ensure_init(&self, paths: &PodPaths) -> Result<(), StartError> {
+        if !self.pod.spec.shares_pid_namespace() {
+            return Ok(());
+        }
+        let bundle = paths.init_bundle();
+        let pin = bundle.join("pidfd");
+        if PidFd::open_pinned(&pin).is_ok_and(|init| init.is_alive().unwrap_or(false)) {
+            return Ok(());
+        }
+        cgroups::kill(&paths.init_cgroup())?;
+        make_bundle(&bundle)?;
+        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
+        let layer = make_layer(&paths.init_layer(), vec![self.content.empty_layer()], true)?;
+        let launch = launch::infra::decide(launch::infra::InfraFacts {
+            id: self.pod.infra.clone(),
+            bundle: bundle.clone(),
+            rootfs: layer,
+            stdout: bundle.join("stdout"),
+            stderr: bundle.join("stderr"),
+            cgroup: paths.init_cgroup(),
+            namespaces: &joined(&self.pod, paths),
+            host: &host,
+        });
+        let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
+        let init = hold(stage::create(&launch)?, &bundle, streams)?;
+        let namespace = paths.namespace("pid");
+        let _ = mount::unmount(&namespace).map_err(|error| EngineError::Sandbox(error.into()))?;
+        fs::File::create(&namespace)
+            .and_then(|_| fs::File::open(format!("/proc/{}/ns/pid", init.pid)))
+            .and_then(|open| crate::sys::tree::pin(open.as_fd(), &namespace))
+            .map_err(EngineError::io(&namespace))?;
         Ok(())
     }
 
@@ -296,29 +328,6 @@ impl Context {
                 .map(|name| name.to_string_lossy().into_owned())
                 .unwrap_or_default(),
         }
-    }
-
-    fn make_layer(
-        &self,
-        paths: &PodPaths,
-        name: &ContainerName,
-        image: &ImageRecord,
-        fresh: bool,
-    ) -> Result<RootFs, StartError> {
-        let layer = paths.layer(name);
-        let make = || -> io::Result<()> {
-            if fresh && layer.exists() {
-                fs::remove_dir_all(&layer)?;
-            }
-            mount::ensure_dir(&layer.join("upper"), 0o755)?;
-            mount::ensure_dir(&layer.join("work"), 0o700)
-        };
-        make().map_err(EngineError::io(&layer))?;
-        Ok(RootFs {
-            lower: lower_directories(&self.content, image),
-            upper: layer.join("upper"),
-            work: layer.join("work"),
-        })
     }
 
     #[expect(
@@ -493,15 +502,31 @@ fn read_profile(path: &Path) -> Result<String, StartError> {
     launch::seccomp::read_profile(Path::new(PROFILE_ROOT), path).map_err(StartError::Launch)
 }
 
+/// Makes the writable layer of a container, or an empty one in its place.
+fn make_layer(layer: &Path, lower: Vec<PathBuf>, fresh: bool) -> Result<RootFs, EngineError> {
+    let make = || -> io::Result<()> {
+        if fresh && layer.exists() {
+            fs::remove_dir_all(layer)?;
+        }
+        mount::ensure_dir(&layer.join("upper"), 0o755)?;
+        mount::ensure_dir(&layer.join("work"), 0o700)
+    };
+    make().map_err(EngineError::io(layer))?;
+    Ok(RootFs {
+        lower,
+        upper: layer.join("upper"),
+        work: layer.join("work"),
+    })
+}
+
 /// Makes the directory of one run of a container: its FIFOs, and the files the stage mounts on.
-fn make_bundle(paths: &PodPaths, name: &ContainerName) -> Result<PathBuf, EngineError> {
-    let bundle = paths.bundle(name);
+fn make_bundle(bundle: &Path) -> Result<(), EngineError> {
     let make = || -> io::Result<()> {
         let _ = mount::unmount(&bundle.join("pidfd")).map_err(io::Error::other)?;
         if bundle.exists() {
-            fs::remove_dir_all(&bundle)?;
+            fs::remove_dir_all(bundle)?;
         }
-        mount::ensure_dir(&bundle, 0o700)?;
+        mount::ensure_dir(bundle, 0o700)?;
         mount::ensure_dir(&bundle.join("rootfs"), 0o755)?;
         for fifo in ["stdout", "stderr"] {
             mkfifo(&bundle.join(fifo), Mode::S_IRUSR | Mode::S_IWUSR)?;
@@ -512,8 +537,7 @@ fn make_bundle(paths: &PodPaths, name: &ContainerName) -> Result<PathBuf, Engine
         let words = bundle.join("termination-log");
         fs::set_permissions(words, std::os::unix::fs::PermissionsExt::from_mode(0o666))
     };
-    make().map_err(EngineError::io(&bundle))?;
-    Ok(bundle)
+    make().map_err(EngineError::io(bundle))
 }
 
 fn open_streams(bundle: &Path) -> io::Result<Streams> {

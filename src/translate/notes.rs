@@ -52,6 +52,7 @@ impl Feature {
             | Self::ResourceRef
             | Self::RunAsNonRoot
             | Self::Seccomp
+            | Self::SharedProcesses
             | Self::Sidecar
             | Self::SubPath
             | Self::Subdomain
@@ -63,7 +64,6 @@ impl Feature {
             | Self::ImageVolume
             | Self::PullSecrets
             | Self::ServiceAccountToken
-            | Self::SharedProcesses
             | Self::Terminal
             | Self::TerminationMessage
             | Self::UserNamespace => false,
