@@ -7,11 +7,10 @@
 //! anything to keep, and nothing depends on it but that: without a keeper everything else goes on.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,7 +20,7 @@ use super::paths::Paths;
 use super::protocol;
 use crate::names::PodId;
 use crate::state::{Lease, LockDir};
-use crate::sys::{descriptor, memfd, mount, process, socket};
+use crate::sys::{descriptor, process, socket};
 
 /// The hidden first argument that makes the binary a keeper.
 pub const STAGE: &str = "stage-keep";
@@ -65,7 +64,10 @@ impl Keeper {
             }
             let lease = Lease::try_take(&locks.keeper_lease()).map_err(io::Error::other)?;
             match lease {
-                Some(lease) => spawn(paths, lease)?,
+                Some(lease) => {
+                    let listener = protocol::bind(paths, NAME)?;
+                    protocol::start_stage(STAGE, &serde_json::to_vec(paths)?, lease, listener)?;
+                }
                 None => std::thread::sleep(Duration::from_millis(10)),
             }
         }
@@ -100,21 +102,6 @@ fn connect(paths: &Paths) -> io::Result<UnixStream> {
     socket::connect_unix(directory.as_fd(), NAME)
 }
 
-fn spawn(paths: &Paths, lease: Lease) -> io::Result<()> {
-    mount::ensure_dir(&paths.sockets(), 0o700)?;
-    let directory = socket::open_dir(&paths.sockets())?;
-    let listener = socket::bind_unix(directory.as_fd(), NAME)?;
-    let input = memfd::sealed("keep", &serde_json::to_vec(paths)?)?;
-    Command::new("/proc/self/exe")
-        .arg(STAGE)
-        .env_clear()
-        .stdin(Stdio::from(input))
-        .stdout(Stdio::from(lease.into_fd()))
-        .stderr(Stdio::from(OwnedFd::from(listener)))
-        .spawn()?;
-    Ok(())
-}
-
 /// The hidden stage: keeps until nothing is left.
 #[must_use]
 pub fn stage_main() -> ExitCode {
@@ -129,12 +116,7 @@ pub fn stage_main() -> ExitCode {
 }
 
 fn inherit() -> io::Result<(Paths, UnixListener, OwnedFd)> {
-    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let lease = io::stdout().as_fd().try_clone_to_owned()?;
-    let listener = UnixListener::from(io::stderr().as_fd().try_clone_to_owned()?);
-    protocol::forget_streams()?;
-    let mut text = Vec::new();
-    input.read_to_end(&mut text)?;
+    let (text, lease, listener) = protocol::take_over()?;
     let paths: Paths = serde_json::from_slice(&text)?;
     // A keeper started by one that leads a session already is no leader and may become one.
     let _ = nix::unistd::setsid();

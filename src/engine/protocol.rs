@@ -89,42 +89,61 @@ pub fn connect(paths: &Paths, pod: &PodId) -> io::Result<UnixStream> {
     Ok(stream)
 }
 
-/// Starts a supervisor that inherits the lease and a bound socket as its first descriptors.
+/// Starts a supervisor that inherits the lease and a bound socket.
 fn spawn(paths: &Paths, pod: &PodId, lease: Lease) -> io::Result<()> {
-    let listener = bind(paths, pod)?;
     let instructions = Instructions {
         paths: paths.clone(),
         pod: pod.clone(),
     };
-    let input = memfd::sealed("supervise", &serde_json::to_vec(&instructions)?)?;
-    let lease: OwnedFd = lease.into_fd();
-    // The three standard streams carry what it inherits: nothing else is ever left open across an exec.
+    start_stage(
+        STAGE,
+        &serde_json::to_vec(&instructions)?,
+        lease,
+        bind(paths, pod.as_str())?,
+    )
+}
+
+/// Starts a long-lived stage of this binary, which takes over with [`take_over`].
+///
+/// The three standard streams carry what it inherits: nothing else is ever left open across an exec.
+pub(super) fn start_stage(
+    stage: &str,
+    input: &[u8],
+    lease: Lease,
+    listener: UnixListener,
+) -> io::Result<()> {
     Command::new("/proc/self/exe")
-        .arg(STAGE)
+        .arg(stage)
         .env_clear()
-        .stdin(Stdio::from(input))
-        .stdout(Stdio::from(lease))
+        .stdin(Stdio::from(memfd::sealed(stage, input)?))
+        .stdout(Stdio::from(lease.into_fd()))
         .stderr(Stdio::from(OwnedFd::from(listener)))
         .spawn()?;
     Ok(())
 }
 
-fn bind(paths: &Paths, pod: &PodId) -> io::Result<UnixListener> {
-    mount::ensure_dir(&paths.sockets(), 0o700)?;
-    let directory = socket::open_dir(&paths.sockets())?;
-    socket::bind_unix(directory.as_fd(), pod.as_str())
-}
-
-/// Leads the standard streams to `/dev/null`.
-///
-/// # Errors
-/// There is no `/dev/null`.
-pub(super) fn forget_streams() -> io::Result<()> {
+/// Takes what [`start_stage`] handed on off the standard streams, which lead to `/dev/null` afterwards.
+pub(super) fn take_over() -> io::Result<(Vec<u8>, OwnedFd, UnixListener)> {
+    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+    let lease = io::stdout().as_fd().try_clone_to_owned()?;
+    let listener = UnixListener::from(io::stderr().as_fd().try_clone_to_owned()?);
     let null = File::options().read(true).write(true).open("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;
     nix::unistd::dup2_stdout(&null)?;
     nix::unistd::dup2_stderr(&null)?;
-    Ok(())
+    if !memfd::is_sealed(&input) {
+        return Err(io::ErrorKind::PermissionDenied.into());
+    }
+    let mut text = Vec::new();
+    input.read_to_end(&mut text)?;
+    Ok((text, lease, listener))
+}
+
+/// Binds a socket among those of the supervisors.
+pub(super) fn bind(paths: &Paths, name: &str) -> io::Result<UnixListener> {
+    mount::ensure_dir(&paths.sockets(), 0o700)?;
+    let directory = socket::open_dir(&paths.sockets())?;
+    socket::bind_unix(directory.as_fd(), name)
 }
 
 /// What a supervisor has inherited.
@@ -135,20 +154,12 @@ pub struct Inheritance {
     pub listener: UnixListener,
 }
 
-/// Takes what was inherited off the standard streams, which lead to `/dev/null` afterwards.
+/// Takes what was inherited off the standard streams.
 ///
 /// # Errors
 /// The process was not started by [`summon`].
 pub fn inherit() -> io::Result<Inheritance> {
-    let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
-    let lease = io::stdout().as_fd().try_clone_to_owned()?;
-    let listener = UnixListener::from(io::stderr().as_fd().try_clone_to_owned()?);
-    forget_streams()?;
-    if !memfd::is_sealed(&input) {
-        return Err(io::ErrorKind::PermissionDenied.into());
-    }
-    let mut text = Vec::new();
-    input.read_to_end(&mut text)?;
+    let (text, lease, listener) = take_over()?;
     let instructions: Instructions = serde_json::from_slice(&text)?;
     let locks = LockDir::open(&instructions.paths.locks()).map_err(io::Error::other)?;
     let lease = Lease::from_inherited_fd(lease, &locks.lease_path(&instructions.pod))
