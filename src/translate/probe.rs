@@ -131,12 +131,6 @@ fn http(action: &v1::HTTPGetAction, at: &At<'_>, notes: &mut Notes<'_>) -> Optio
     let words = [("HTTP", HttpScheme::Http), ("HTTPS", HttpScheme::Https)];
     let at_scheme = at.field("scheme");
     let scheme = notes.choose(&at_scheme, scheme.as_ref(), HttpScheme::Http, &words);
-    if scheme == HttpScheme::Https {
-        notes.warning(
-            &at_scheme,
-            "HTTPS is not supported yet: this will always fail",
-        );
-    }
     Some(Handler::HttpGet {
         scheme,
         host: filled(host.as_ref()).cloned(),

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::stage::connect;
 use super::target::Target;
+use super::tls;
 use super::{Answer, Asker, HttpQuestion};
 use crate::model::container::{HttpHeader, HttpScheme};
 
@@ -39,8 +40,6 @@ enum HttpError {
     TooManyRedirects,
     #[error("the redirect to `{0}` leads nowhere")]
     BadRedirect(String),
-    #[error("https is not supported yet")]
-    NoTls,
 }
 
 /// Asks, follows redirects as the kubelet does, and judges the status.
@@ -91,17 +90,25 @@ fn follow(question: &HttpQuestion) -> Result<u16, HttpError> {
     Err(HttpError::TooManyRedirects)
 }
 
+/// A connection, with TLS or without.
+trait Stream: Read + io::Write {}
+
+impl<S: Read + io::Write> Stream for S {}
+
 fn fetch(target: &Target, question: &HttpQuestion) -> Result<Head, HttpError> {
-    if target.scheme == HttpScheme::Https {
-        return Err(HttpError::NoTls);
-    }
     let failed = |source| HttpError::Connection {
         authority: target.authority(),
         source,
     };
-    let mut stream = connect(&target.host, target.port).map_err(failed)?;
+    let tcp = connect(&target.host, target.port).map_err(failed)?;
+    let watched = tcp.try_clone().map_err(failed)?;
+    let mut stream: Box<dyn Stream> = match target.scheme {
+        HttpScheme::Http => Box::new(tcp),
+        HttpScheme::Https => Box::new(tls::wrap(tcp, &target.host).map_err(failed)?),
+    };
     stream
         .write_all(request(target, question).as_bytes())
+        .and_then(|()| stream.flush())
         .map_err(failed)?;
     let mut reader = BufReader::new(stream);
     let head = final_head(&mut reader).map_err(|error| match error {
@@ -109,7 +116,7 @@ fn fetch(target: &Target, question: &HttpQuestion) -> Result<Head, HttpError> {
         HeadError::NotHttp => HttpError::NotHttp,
         HeadError::TooLong => HttpError::TooLong,
     })?;
-    drain(reader, head.length);
+    drain(reader, &watched, head.length);
     Ok(head)
 }
 
@@ -230,9 +237,9 @@ fn status(line: &str) -> Option<u16> {
 }
 
 /// Takes a little of the body: a server whose response is not read may count that as an error.
-fn drain(reader: BufReader<TcpStream>, length: Option<u64>) {
+fn drain(reader: impl Read, socket: &TcpStream, length: Option<u64>) {
     let limit = length.unwrap_or(BODY_LIMIT).min(BODY_LIMIT);
-    if reader.get_ref().set_read_timeout(Some(BODY_WAIT)).is_ok() {
+    if socket.set_read_timeout(Some(BODY_WAIT)).is_ok() {
         // The status has come; whatever the body is, it changes nothing.
         let _ = io::copy(&mut reader.take(limit), &mut io::sink());
     }

@@ -125,3 +125,74 @@ fn a_hook_takes_any_response() {
     assert_eq!(get(&question), Answer::Passed);
     server.join().unwrap();
 }
+
+/// A server of another kind, with a certificate that nobody signed; killed at the end.
+struct TlsServer {
+    process: std::process::Child,
+    port: u16,
+    _dir: tempfile::TempDir,
+}
+
+impl TlsServer {
+    fn start() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let made = openssl(dir.path())
+            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt"])
+            .args(["ec_paramgen_curve:P-256", "-nodes", "-subj", "/CN=other"])
+            .args(["-keyout", "key", "-out", "cert"])
+            .status();
+        if !made.is_ok_and(|status| status.success()) {
+            return None;
+        }
+        let mut process = openssl(dir.path())
+            .args(["s_server", "-accept", "127.0.0.1:0", "-www"])
+            .args(["-cert", "cert", "-key", "key"])
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut said = BufReader::new(process.stdout.take().unwrap()).lines();
+        let port = said.find_map(|line| {
+            line.unwrap()
+                .strip_prefix("ACCEPT ")?
+                .rsplit(':')
+                .next()?
+                .parse()
+                .ok()
+        });
+        Some(Self {
+            process,
+            port: port.unwrap(),
+            _dir: dir,
+        })
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
+
+fn openssl(dir: &std::path::Path) -> std::process::Command {
+    let mut command = std::process::Command::new("openssl");
+    command.current_dir(dir);
+    command.stdin(std::process::Stdio::null());
+    command.stderr(std::process::Stdio::null());
+    command
+}
+
+#[test]
+fn https_is_asked_without_a_look_at_the_certificate() {
+    let Some(server) = TlsServer::start() else {
+        eprintln!("skipped: lacks openssl");
+        return;
+    };
+    let mut question = question(server.port);
+    question.scheme = HttpScheme::Https;
+    assert_eq!(get(&question), Answer::Passed);
+    let (port, plain) = serve(vec![]);
+    plain.join().unwrap();
+    question.port = port;
+    assert!(matches!(get(&question), Answer::Failed(_)));
+}

@@ -13,6 +13,7 @@ mod grpc;
 mod http;
 mod stage;
 mod target;
+mod tls;
 
 use std::fs::File;
 use std::io;
