@@ -1,6 +1,6 @@
 //! `kube play` and `kube down`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -15,9 +15,11 @@ use super::open;
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
 use crate::engine::{Engine, sandbox, volumes};
-use crate::manifest::{self, Located, ReadOptions, Severity, UnknownFields};
+use crate::manifest::rules::Present;
+use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::model::infra::EtcHostname;
 use crate::model::network::NetworkSpec;
+use crate::model::observed::{ConfigData, ObjectContent, Observed};
 use crate::model::pod::{ContainerNaming, PodSpec};
 use crate::model::volume::VolumeSpec;
 use crate::names::{ApplicationName, ImageId, ImageRef, ObjectName};
@@ -42,15 +44,18 @@ pub(super) fn play<W: Write>(
     refuse_unsupported(arguments)?;
     let options = play_options(arguments)?;
     let unknown_fields = unknown_fields(arguments.validate, called_as);
-    let application = read_application(&arguments.files, &options, unknown_fields)?;
+    let (mut reading, application) = read_application(&arguments.files, &options, unknown_fields)?;
+    refuse_errors(&reading.findings)?;
     let mut engine = open::engine(global, "kube play")?;
+    let observed = engine.observed()?;
+    manifest::rules::check_present(&mut reading, &present(&application, &observed));
+    accept(reading, unknown_fields, &application)?;
     let host = gather(&mut engine, &application)?;
     let wish = PlayWish {
         name: application_name(&arguments.files),
         application,
         start: arguments.start,
     };
-    let observed = engine.observed()?;
     let plan = plan::play(wish, &observed, &host, &mut RandomIds, &SystemClock)?;
     if arguments.dry_run {
         return print_plan(&plan, arguments.format.as_ref(), output);
@@ -69,7 +74,9 @@ pub(super) fn down<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let options = PlayOptions::new(working_dir()?);
-    let application = read_application(&arguments.files, &options, UnknownFields::Ignore)?;
+    let unknown_fields = UnknownFields::Ignore;
+    let (reading, application) = read_application(&arguments.files, &options, unknown_fields)?;
+    accept(reading, unknown_fields, &application)?;
     let mut engine = open::engine(global, "kube down")?;
     let wish = DownWish {
         pods: application.pods.into_iter().map(|pod| pod.name).collect(),
@@ -187,12 +194,12 @@ fn read_config_maps(
     Ok(maps)
 }
 
-/// Reads, checks and translates manifests; every finding is shown, and an error ends it.
+/// Reads, checks and translates manifests; what was found is yet to be shown.
 fn read_application(
     files: &[PathBuf],
     options: &PlayOptions,
     unknown_fields: UnknownFields,
-) -> Result<Application, Error> {
+) -> Result<(Reading, Application), Error> {
     let read_options = ReadOptions {
         unknown_fields,
         ..ReadOptions::default()
@@ -207,6 +214,43 @@ fn read_application(
         );
         return Err(Error::Manifest(text));
     }
+    Ok((reading, application))
+}
+
+/// Returns the ConfigMaps and Secrets that the pods of an application will find.
+fn present(application: &Application, observed: &Observed) -> Present {
+    let mut present = Present::new();
+    for object in &observed.objects {
+        let keys = match &object.content {
+            ObjectContent::ConfigMap(data) => keys_of(data),
+            ObjectContent::Secret { keys, .. } => keys.iter().cloned().collect(),
+        };
+        present.insert((object.content.kind(), object.name.to_string()), keys);
+    }
+    for map in &application.config_maps {
+        present.insert(("ConfigMap", map.name.to_string()), keys_of(&map.data));
+    }
+    for secret in &application.secrets {
+        let keys = secret.values.keys().cloned().collect();
+        present.insert(("Secret", secret.name.to_string()), keys);
+    }
+    present
+}
+
+fn keys_of(data: &ConfigData) -> BTreeSet<String> {
+    data.text
+        .keys()
+        .chain(data.binary.keys())
+        .cloned()
+        .collect()
+}
+
+/// Shows every finding; an error ends it.
+fn accept(
+    reading: Reading,
+    unknown_fields: UnknownFields,
+    application: &Application,
+) -> Result<(), Error> {
     let shown: Vec<Located> = match unknown_fields {
         // Called as podman, what is only a warning is not told: its tests want a clean stderr.
         UnknownFields::Ignore => reading
@@ -232,7 +276,7 @@ fn read_application(
             "error: YAML document does not contain any supported kube kind\n  help: Pod, Deployment, DaemonSet, Job, PersistentVolumeClaim and Secret are played\n".to_owned(),
         ));
     }
-    Ok(application)
+    Ok(())
 }
 
 fn refuse_errors(findings: &[Located]) -> Result<(), Error> {
