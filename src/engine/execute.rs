@@ -1,5 +1,6 @@
 //! Walks a plan; what it did is undone when a step fails.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -53,6 +54,7 @@ impl Engine {
         match self.walk(plan, &mut report, &mut undo) {
             Ok(()) => {
                 self.forget_old_secrets(&undo)?;
+                self.sweep()?;
                 Ok(report)
             }
             Err(error) => {
@@ -72,7 +74,7 @@ impl Engine {
         undo: &mut Vec<Undo>,
     ) -> Result<(), EngineError> {
         let mut starts = Vec::new();
-        let mut removals = Vec::new();
+        let (mut removals, mut objects, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
         for action in plan.0 {
             match action {
                 Action::CreatePod(pod) => {
@@ -92,20 +94,23 @@ impl Engine {
                 }
                 Action::StartPod { id, .. } => starts.push(id),
                 Action::RemovePod { id, grace, .. } => removals.push((id, grace)),
-                Action::RemoveObject { kind, name } => {
-                    self.remove_object(kind, &name)?;
-                    report.removed_objects.push((kind, name));
-                }
-                Action::RemoveVolume { name } => {
-                    self.remove_volume(&name)?;
-                    report.removed_volumes.push(name);
-                }
+                Action::RemoveObject { kind, name } => objects.push((kind, name)),
+                Action::RemoveVolume { name } => volumes.push(name),
             }
         }
         self.start_pods(starts, report)?;
         for (id, result) in self.remove_pods(&removals) {
             result?;
             report.removed_pods.push(id);
+        }
+        // What pods use goes after them.
+        for (kind, name) in objects {
+            self.remove_object(kind, &name)?;
+            report.removed_objects.push((kind, name));
+        }
+        for name in volumes {
+            self.remove_volume(&name)?;
+            report.removed_volumes.push(name);
         }
         Ok(())
     }
@@ -119,9 +124,19 @@ impl Engine {
                 kind: IntentKind::Start,
             })
             .collect();
-        for result in self.carry_out(&wishes) {
-            if let Outcome::Deferred { message } = result? {
-                report.warnings.push(message);
+        for (wish, result) in wishes.iter().zip(self.carry_out(&wishes)) {
+            let pod = report.created.iter().find(|pod| pod.record.id == wish.pod);
+            let name = pod.map_or(wish.pod.as_str(), |pod| pod.record.spec.name.as_str());
+            match result {
+                Ok(Outcome::Deferred { message }) => {
+                    report.warnings.push(format!("pod `{name}`: {message}"));
+                }
+                Ok(_) => {}
+                Err(EngineError::Refused { message, code }) => {
+                    let message = format!("pod `{name}`: {message}");
+                    return Err(EngineError::Refused { message, code });
+                }
+                Err(error) => return Err(error),
             }
         }
         Ok(())
@@ -154,9 +169,9 @@ impl Engine {
         results
     }
 
-    /// Returns whether a pod was ever started, so that a supervisor has to take it down.
+    /// Returns whether a pod was started, be it half-way, so that a supervisor has to take it down.
     fn has_kernel_part(&self, pod: &PodId) -> bool {
-        sandbox::is_set_up(&self.paths.pod(pod))
+        self.paths.pod(pod).run.exists()
             || Lease::is_taken(&self.locks.lease_path(pod)).unwrap_or(true)
     }
 
@@ -166,9 +181,14 @@ impl Engine {
         let guard = caller.pod(pod)?;
         let paths = self.paths.pod(pod);
         let containers = self.store.pod(pod)?.map(|pod| pod.containers);
+        cgroups::remove(&paths.cgroup).map_err(|error| EngineError::Refused {
+            message: error.to_string(),
+            code: 125,
+        })?;
         remove_tree(&paths.run)?;
-        self.store.remove_pod(pod)?;
         remove_tree(&paths.state)?;
+        // The record goes when there is nothing left that only it knows of.
+        self.store.remove_pod(pod)?;
         let socket = self.paths.sockets().join(pod.as_str());
         remove_file(&socket)?;
         remove_file(&self.locks.lease_path(pod))?;
@@ -176,6 +196,59 @@ impl Engine {
             guard.container(&container.id).remove()?;
         }
         guard.remove()?;
+        Ok(())
+    }
+
+    /// Removes what commands that were killed have left and no record knows.
+    ///
+    /// A record is made before anything else of a pod and removed after it, so that a directory,
+    /// socket or lease without one is nobody's.
+    fn sweep(&mut self) -> Result<(), EngineError> {
+        let places = [
+            self.paths.root.join("pods"),
+            self.paths.runroot.join("pods"),
+            self.paths.sockets(),
+        ];
+        let mut found = BTreeSet::new();
+        for place in places {
+            found.extend(
+                names_in(&place)?
+                    .iter()
+                    .filter_map(|name| PodId::parse(name).ok()),
+            );
+        }
+        let observed = self.store.observed()?;
+        for pod in observed.pods {
+            found.remove(&pod.record.id);
+        }
+        for pod in found {
+            // A supervisor that finds no record ends by itself.
+            if !Lease::is_taken(&self.locks.lease_path(&pod)).unwrap_or(true) {
+                self.forget_pod(&pod)?;
+            }
+        }
+        self.sweep_secrets()
+    }
+
+    /// Removes values of Secrets that were written but never recorded.
+    fn sweep_secrets(&mut self) -> Result<(), EngineError> {
+        let Some(_alone) = objects::try_hold_secrets_alone(&self.paths)? else {
+            return Ok(());
+        };
+        let recorded: BTreeSet<String> = self
+            .store
+            .objects()?
+            .into_iter()
+            .filter_map(|object| match object.content {
+                ObjectContent::Secret { id, .. } => Some(id),
+                ObjectContent::ConfigMap(_) => None,
+            })
+            .collect();
+        for name in names_in(&self.paths.secrets())? {
+            if !recorded.contains(&name) {
+                objects::remove_secret(&self.paths, &name)?;
+            }
+        }
         Ok(())
     }
 
@@ -240,6 +313,7 @@ impl Engine {
             .iter()
             .map(|(key, value)| (key.clone(), value.reveal().to_vec()))
             .collect();
+        let _held = objects::hold_secrets(&self.paths)?;
         objects::write_secret(&self.paths, &id, &values)?;
         self.put_object(record, undo)
             .inspect_err(|_| drop(objects::remove_secret(&self.paths, &id)))?;
@@ -317,6 +391,19 @@ pub fn take_down(
     let cgroup = cgroups::remove(&paths.pod(&pod.id).cgroup).map_err(|error| error.to_string());
     let sandbox = sandbox::tear_down(paths, pod, others).map_err(|error| error.to_string());
     cgroup.and(sandbox)
+}
+
+/// Lists a directory; one that is missing is empty.
+fn names_in(directory: &Path) -> Result<Vec<String>, EngineError> {
+    let entries = match fs::read_dir(directory) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(EngineError::io(directory)(error)),
+    };
+    entries
+        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+        .collect::<io::Result<_>>()
+        .map_err(EngineError::io(directory))
 }
 
 fn remove_tree(path: &Path) -> Result<(), EngineError> {
