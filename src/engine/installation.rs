@@ -7,6 +7,7 @@ use super::objects::ObjectError;
 use super::paths::Paths;
 use super::protocol::SummonError;
 use super::sandbox::SandboxError;
+use super::start::was_killed_for_memory;
 use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
@@ -194,17 +195,21 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()
             let pinned = || PidFd::open_pinned(&pin).ok()?.exit_info();
             let ended =
                 process::zombie_status(reference.pid, reference.start_time)?.or_else(pinned);
-            show_ended(container, ended);
+            let oom = was_killed_for_memory(&pod_paths, &container.name);
+            show_ended(container, ended, oom);
         }
     }
     Ok(())
 }
 
 /// Shows a container as ended whose end nobody has recorded yet.
-fn show_ended(container: &mut ContainerRecord, ended: Option<Ended>) {
+fn show_ended(container: &mut ContainerRecord, ended: Option<Ended>, oom: bool) {
     let status = match ended {
         Some(Ended::Code(code)) => ExitStatus::Code(code),
-        Some(Ended::Signal(signal)) => ExitStatus::Signal { signal, oom: false },
+        Some(Ended::Signal(signal)) => ExitStatus::Signal {
+            signal,
+            oom: oom && signal == 9,
+        },
         None => ExitStatus::Unknown,
     };
     let at = jiff::Timestamp::now();

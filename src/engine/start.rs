@@ -411,8 +411,14 @@ impl Context {
     /// Clears up behind a container that ended; tells whether it was killed for its memory.
     #[must_use]
     pub fn end(&self, name: &ContainerName) -> bool {
-        let cgroup = self.paths().container_cgroup(name);
-        let oom = cgroups::had_oom_kill(&cgroup);
+        let paths = self.paths();
+        let oom = was_killed_for_memory(&paths, name);
+        if oom {
+            // Who asks before the end is recorded finds no cgroup any more. Without the mark it is
+            // told as an ordinary kill.
+            let _ = fs::write(paths.bundle(name).join(OOM_MARK), "");
+        }
+        let cgroup = paths.container_cgroup(name);
         // What is left is met again when the container is started or removed. The pinned descriptor
         // stays until then: it knows the status, which nobody has recorded yet.
         let _ = cgroups::remove(&cgroup);
@@ -459,6 +465,16 @@ fn without_terminal(container: &ContainerSpec) -> ContainerSpec {
     let mut container = container.clone();
     container.terminal.tty = false;
     container
+}
+
+/// The file in a bundle that says that the container was killed for its memory.
+const OOM_MARK: &str = "oom-killed";
+
+/// Returns whether the kernel killed something of a container's last run for its memory.
+pub(super) fn was_killed_for_memory(paths: &PodPaths, name: &ContainerName) -> bool {
+    // The mark is made before the cgroup goes: asked in this order, one of them tells.
+    cgroups::had_oom_kill(&paths.container_cgroup(name))
+        || paths.bundle(name).join(OOM_MARK).exists()
 }
 
 fn open_store(paths: &Paths) -> Result<Store, EngineError> {
