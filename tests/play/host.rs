@@ -1,0 +1,425 @@
+//! A host of its own for one test: root, runroot, cgroup and network namespace, cleared whatever happens.
+
+use std::fmt::Write as _;
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use podwright::engine::Engine;
+use podwright::engine::paths::Paths;
+use podwright::model::observed::{ContainerRecord, Observed, ObservedPod};
+use podwright::supervisor::log::{LogRecord, current_file};
+use podwright::sys::namespace::{Namespace, NamespaceKind, create_pinned, in_namespaces, unpin};
+use podwright::sys::netlink::{LinkName, Netlink};
+
+use super::image;
+use super::traces::{self, Traces};
+
+/// How long anything may take.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The host's address beyond loopback.
+pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+/// A host.
+pub(crate) struct Host {
+    dir: tempfile::TempDir,
+    paths: Paths,
+    before: Traces,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    fn of(output: &Output) -> Self {
+        Self {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Returns the standard output of a command that must have succeeded without a word of complaint.
+    #[track_caller]
+    pub(crate) fn expect(self) -> String {
+        assert_eq!(
+            (self.code, self.stderr.as_str()),
+            (Some(0), ""),
+            "{}",
+            self.stdout
+        );
+        self.stdout
+    }
+}
+
+impl Host {
+    /// Makes a host with a busybox image, or says what is lacking.
+    #[expect(clippy::print_stderr, reason = "a skipped test says what it lacks")]
+    pub(crate) fn new() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            eprintln!("skipped: lacks root");
+            return None;
+        }
+        for program in ["/usr/sbin/nft", "/bin/busybox"] {
+            if !Path::new(program).exists() {
+                eprintln!("skipped: lacks {program}");
+                return None;
+            }
+        }
+        let dir = tempfile::Builder::new()
+            .prefix("podwright-test-")
+            .tempdir()
+            .expect("temp dir");
+        let name = dir
+            .path()
+            .file_name()
+            .expect("name")
+            .to_string_lossy()
+            .into_owned();
+        let paths = Paths {
+            root: dir.path().join("root"),
+            runroot: dir.path().join("run"),
+            cgroup_parent: format!("/{name}"),
+            runtime: None,
+        };
+        let mut host = Self {
+            dir,
+            paths,
+            before: Traces::new(),
+        };
+        host.make_network();
+        for directory in [&host.paths.root, &host.paths.runroot] {
+            podwright::sys::mount::ensure_dir(directory, 0o700).expect("directory");
+        }
+        image::make(&host.paths.root, &host.paths.runroot);
+        // What the first pod leaves on purpose is there from now on.
+        std::fs::create_dir(host.dir.path().join("files")).expect("directory");
+        let yaml = pod(
+            "first",
+            "command: [sleep, '1000']",
+            "terminationGracePeriodSeconds: 0",
+        );
+        host.play("first", &yaml).expect();
+        host.down("first").expect();
+        host.before = host.traces();
+        Some(host)
+    }
+
+    fn make_network(&self) {
+        create_pinned(&[(NamespaceKind::Net, &self.netns())]).expect("network namespace");
+        let mut netlink = Netlink::open_in(&self.open_netns()).expect("netlink");
+        let lo = netlink.expect_link(&link("lo")).expect("lo");
+        netlink.set_up(lo.index).expect("up");
+        netlink
+            .add_bridge(&link("uplink"), [2, 0, 0, 0, 1, 1])
+            .expect("uplink");
+        let uplink = netlink.expect_link(&link("uplink")).expect("uplink");
+        netlink
+            .add_address(uplink.index, ADDRESS, 24)
+            .expect("address");
+        netlink.set_up(uplink.index).expect("up");
+    }
+
+    fn netns(&self) -> PathBuf {
+        self.dir.path().join("net")
+    }
+
+    fn open_netns(&self) -> Namespace {
+        Namespace::open(NamespaceKind::Net, &self.netns()).expect("network namespace")
+    }
+
+    /// Runs a closure in the host's network.
+    pub(crate) fn run_in<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        in_namespaces(&[&self.open_netns()], work).expect("entered")
+    }
+
+    pub(crate) fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub(crate) fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    pub(crate) fn cgroup_parent(&self) -> &str {
+        &self.paths.cgroup_parent
+    }
+
+    pub(crate) fn links(&self) -> Vec<String> {
+        let mut netlink = Netlink::open_in(&self.open_netns()).expect("netlink");
+        let links = netlink.links().expect("links");
+        links.into_iter().map(|link| link.name).collect()
+    }
+
+    /// Prepares a command of the program on this host.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_podwright"));
+        command
+            .current_dir(self.dir.path().join("files"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .env("PODWRIGHT_ROOT", &self.paths.root)
+            .env("PODWRIGHT_RUNROOT", &self.paths.runroot)
+            .arg("--cgroup-parent")
+            .arg(self.cgroup_parent())
+            .args(arguments);
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ran {
+        let mut command = self.command(arguments);
+        Ran::of(&self.run_in(move || command.output().expect("the program runs")))
+    }
+
+    /// Starts the program.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Child {
+        let mut command = self.command(arguments);
+        self.run_in(move || command.spawn().expect("the program runs"))
+    }
+
+    /// Waits for a program that was started.
+    pub(crate) fn finish(child: Child) -> Ran {
+        Ran::of(&child.wait_with_output().expect("waited for"))
+    }
+
+    /// Writes a manifest and returns its name.
+    pub(crate) fn write(&self, name: &str, yaml: &str) -> String {
+        let file = format!("{name}.yaml");
+        std::fs::write(self.dir.path().join("files").join(&file), yaml).expect("manifest");
+        file
+    }
+
+    /// Plays a manifest.
+    pub(crate) fn play(&self, name: &str, yaml: &str) -> Ran {
+        let file = self.write(name, yaml);
+        self.run(&["kube", "play", &file])
+    }
+
+    /// Takes the pods of a manifest down.
+    pub(crate) fn down(&self, name: &str) -> Ran {
+        self.run(&["kube", "down", &format!("{name}.yaml")])
+    }
+
+    pub(crate) fn engine(&self) -> Engine {
+        Engine::open(self.paths.clone(), "a test", Arc::new(|_| {})).expect("engine")
+    }
+
+    pub(crate) fn observed(&self) -> Observed {
+        self.engine().observed().expect("observed")
+    }
+
+    #[track_caller]
+    pub(crate) fn pod(&self, name: &str) -> ObservedPod {
+        let pods = self.observed().pods;
+        let pod = pods
+            .into_iter()
+            .find(|pod| pod.record.spec.name.as_str() == name);
+        pod.unwrap_or_else(|| panic!("no pod {name}"))
+    }
+
+    #[track_caller]
+    pub(crate) fn container(&self, pod: &str, name: &str) -> ContainerRecord {
+        let containers = self.pod(pod).containers;
+        let found = containers
+            .into_iter()
+            .find(|container| container.name.as_str() == name);
+        found.unwrap_or_else(|| panic!("no container {name}"))
+    }
+
+    /// Waits until a container is as it should be.
+    #[track_caller]
+    pub(crate) fn wait_for(
+        &self,
+        pod: &str,
+        name: &str,
+        is: impl Fn(&ContainerRecord) -> bool,
+    ) -> ContainerRecord {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let container = self.container(pod, name);
+            if is(&container) {
+                return container;
+            }
+            assert!(
+                Instant::now() < until,
+                "{container:#?}\n{}",
+                self.log(pod, name)
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Returns what a container wrote, both streams, in the order it was read.
+    #[track_caller]
+    pub(crate) fn log(&self, pod: &str, name: &str) -> String {
+        let pod = self.pod(pod);
+        let container = pod
+            .containers
+            .iter()
+            .find(|container| container.name.as_str() == name);
+        let logs = self
+            .paths
+            .pod(&pod.record.id)
+            .logs(&container.expect("container").name);
+        let bytes = std::fs::read(current_file(&logs)).unwrap_or_default();
+        let mut text = String::new();
+        for line in bytes.split(|byte| *byte == b'\n') {
+            if let Some(record) = LogRecord::parse(line) {
+                let end = if record.partial { "" } else { "\n" };
+                let _ = write!(text, "{}{end}", String::from_utf8_lossy(record.content));
+            }
+        }
+        text
+    }
+
+    /// Waits until a container has written something.
+    #[track_caller]
+    pub(crate) fn wait_for_log(&self, pod: &str, name: &str, word: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let log = self.log(pod, name);
+            if log.contains(word) {
+                return log;
+            }
+            assert!(Instant::now() < until, "{word:?} is not in {log:?}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Asks an HTTP server from the host.
+    pub(crate) fn get(&self, address: Ipv4Addr, port: u16, path: &str) -> std::io::Result<String> {
+        self.run_in(|| {
+            let address = SocketAddrV4::new(address, port).into();
+            let mut stream = TcpStream::connect_timeout(&address, Duration::from_secs(2))?;
+            stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+            write!(stream, "GET {path} HTTP/1.0\r\nHost: x\r\n\r\n")?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer)?;
+            Ok(answer)
+        })
+    }
+
+    /// Asks an HTTP server that may just be starting.
+    #[track_caller]
+    pub(crate) fn get_soon(&self, address: Ipv4Addr, port: u16, path: &str) -> String {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.get(address, port, path) {
+                Ok(answer) if answer.contains(" 200 ") => return answer,
+                answer => assert!(Instant::now() < until, "{answer:?}"),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Finds the supervisors of the host's pods.
+    pub(crate) fn supervisors(&self) -> Vec<i32> {
+        let is_supervisor = |pid: &i32| traces::command_line(*pid).contains("stage-supervise");
+        traces::processes(self)
+            .into_iter()
+            .filter(is_supervisor)
+            .collect()
+    }
+
+    /// Kills the supervisors as the kernel would for want of memory.
+    pub(crate) fn kill_supervisors(&self) {
+        for pid in self.supervisors() {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+        let until = Instant::now() + PATIENCE;
+        while !self.supervisors().is_empty() {
+            assert!(Instant::now() < until, "a supervisor does not die");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn traces(&self) -> Traces {
+        traces::of(self)
+    }
+
+    /// Waits until everything is as it was at the beginning.
+    #[track_caller]
+    pub(crate) fn expect_clean(&self) {
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            let changes = changes(&self.before, &self.traces());
+            if changes.is_empty() {
+                return;
+            }
+            assert!(
+                Instant::now() < until,
+                "left behind:\n{}",
+                changes.join("\n")
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn clear(&self) {
+        for _ in 0..100 {
+            let processes = traces::processes(self);
+            for pid in &processes {
+                let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+            }
+            if processes.is_empty() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let pods = std::fs::read_dir(self.paths.runroot.join("pods"));
+        for pod in pods.into_iter().flatten().flatten() {
+            while podwright::sys::mount::unmount(&pod.path()).unwrap_or(false) {}
+        }
+        for cgroup in traces::cgroups(self.cgroup_parent()) {
+            let _ = std::fs::remove_dir(cgroup);
+        }
+        let _ = unpin(&self.netns());
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let removed = self.run(&["pod", "rm", "--force", "--time", "0", "--all"]);
+        self.clear();
+        if !std::thread::panicking() {
+            assert_eq!(removed.code, Some(0), "{}", removed.stderr);
+        }
+    }
+}
+
+/// Returns what came and what went.
+pub(crate) fn changes(before: &Traces, after: &Traces) -> Vec<String> {
+    let came = after.difference(before).map(|line| format!("+ {line}"));
+    let went = before.difference(after).map(|line| format!("- {line}"));
+    came.chain(went).collect()
+}
+
+fn link(name: &str) -> LinkName {
+    LinkName::parse(name).expect(name)
+}
+
+/// Writes a pod of one busybox container `main`: its fields, and further fields of the pod.
+pub(crate) fn pod(name: &str, container: &str, spec: &str) -> String {
+    let indent = |text: &str, by: &str| {
+        let lines: Vec<String> = text.lines().map(|line| format!("{by}{line}\n")).collect();
+        lines.concat()
+    };
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n{}  containers:\n  - name: main\n    image: localhost/busybox\n{}",
+        indent(spec, "  "),
+        indent(container, "    "),
+    )
+}

@@ -1,0 +1,115 @@
+//! How containers start, end and are told of.
+
+use std::time::{Duration, Instant};
+
+use podwright::model::quantity::Seconds;
+use podwright::model::state::{ContainerState, ExitStatus};
+
+use super::host::{Host, pod};
+
+#[test]
+fn the_stop_signal_is_honoured_and_the_grace_period_before_the_kill() {
+    let Some(host) = Host::new() else { return };
+    let polite = "command: [sh, -c, 'trap \"echo bye; exit 5\" TERM; echo up; while :; do sleep 0.05; done']";
+    let yaml = pod("polite", polite, "restartPolicy: Never");
+    host.play("polite", &yaml).expect();
+    host.wait_for_log("polite", "main", "up");
+    host.run(&["pod", "stop", "polite"]).expect();
+    let status = host.container("polite", "main").exit().cloned();
+    assert_eq!(status, Some(ExitStatus::Code(5)));
+    assert_eq!(host.log("polite", "main"), "up\nbye\n");
+
+    let deaf = "command: [sh, -c, 'trap \"echo no\" TERM; echo up; while :; do sleep 0.05; done']";
+    let spec = "restartPolicy: Never\nterminationGracePeriodSeconds: 1";
+    host.play("deaf", &pod("deaf", deaf, spec)).expect();
+    host.wait_for_log("deaf", "main", "up");
+    let began = Instant::now();
+    host.run(&["pod", "stop", "deaf"]).expect();
+    let took = began.elapsed();
+    assert!(
+        took >= Duration::from_secs(1) && took < Duration::from_secs(4),
+        "{took:?}"
+    );
+    let killed = ExitStatus::Signal {
+        signal: 9,
+        oom: false,
+    };
+    assert_eq!(host.container("deaf", "main").exit(), Some(&killed));
+    assert_eq!(host.log("deaf", "main"), "up\nno\n");
+}
+
+#[test]
+fn the_status_of_a_container_is_exact() {
+    let Some(host) = Host::new() else { return };
+    let cases = [
+        ("code", "exit 7", ExitStatus::Code(7)),
+        ("signal", "kill -USR1 $$; sleep 1", ExitStatus::Code(0)),
+        (
+            "memory",
+            "dd if=/dev/zero of=/dev/null bs=100M count=1",
+            ExitStatus::Signal {
+                signal: 9,
+                oom: true,
+            },
+        ),
+    ];
+    for (name, script, expected) in cases {
+        let program = match name {
+            // The first process of a pid namespace is deaf to signals it has no handler for.
+            "memory" => "command: [dd, if=/dev/zero, of=/dev/null, bs=100M, count=1]\nresources: {limits: {memory: 20Mi}}".to_owned(),
+            _ => format!("command: [sh, -c, '{script}']"),
+        };
+        host.play(name, &pod(name, &program, "restartPolicy: Never"))
+            .expect();
+        let ended = host.wait_for(name, "main", |container| {
+            matches!(container.state, ContainerState::Exited { .. })
+        });
+        assert_eq!(ended.exit(), Some(&expected), "{name}");
+        host.down(name).expect();
+    }
+}
+
+#[test]
+fn init_containers_run_in_order_before_the_others() {
+    let Some(host) = Host::new() else { return };
+    let spec = "
+restartPolicy: Never
+volumes: [{name: notes, emptyDir: {}}]
+initContainers:
+- name: one
+  image: localhost/busybox
+  command: [sh, -c, 'sleep 0.2; echo one >> /notes/order']
+  volumeMounts: [{name: notes, mountPath: /notes}]
+- name: two
+  image: localhost/busybox
+  command: [sh, -c, 'echo two >> /notes/order']
+  volumeMounts: [{name: notes, mountPath: /notes}]";
+    let main = "command: [cat, /notes/order]\nvolumeMounts: [{name: notes, mountPath: /notes}]";
+    host.play("ordered", &pod("ordered", main, spec)).expect();
+    assert_eq!(host.wait_for_log("ordered", "main", "two"), "one\ntwo\n");
+    host.down("ordered").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn a_container_that_keeps_failing_is_restarted_at_once_and_then_backed_off() {
+    let Some(host) = Host::new() else { return };
+    host.play(
+        "loop",
+        &pod(
+            "loop",
+            "command: [sh, -c, 'echo run; exit 1']",
+            "restartPolicy: OnFailure",
+        ),
+    )
+    .expect();
+    let waiting = host.wait_for("loop", "main", |container| {
+        container.backoff.next == Some(Seconds(20))
+    });
+    assert_eq!(waiting.restarts, 1);
+    assert!(matches!(waiting.state, ContainerState::Waiting { .. }));
+    assert_eq!(waiting.exit(), Some(&ExitStatus::Code(1)));
+    assert_eq!(host.log("loop", "main"), "run\nrun\n");
+    host.down("loop").expect();
+    host.expect_clean();
+}

@@ -1,0 +1,11 @@
+//! Whole pods, played by the program itself on a host of their own. Needs root.
+
+mod bad_input;
+mod corpus;
+mod host;
+mod image;
+mod kills;
+mod lifecycle;
+mod played;
+mod settings;
+mod traces;

@@ -1,0 +1,79 @@
+//! What a container sees: its environment and its volumes.
+
+use super::host::{Host, pod};
+
+const SECRET: &str = "s3cr3t-that-must-not-be-seen";
+
+#[test]
+fn environment_and_volumes_are_seen_in_the_container_and_secrets_nowhere_else() {
+    let Some(host) = Host::new() else { return };
+    let shared = host.dir().join("files/shared");
+    std::fs::create_dir(&shared).expect("directory");
+    std::fs::write(shared.join("from-host"), "from the host\n").expect("file");
+    let objects = format!(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: config}}\ndata: {{colour: blue}}\n---\n\
+         apiVersion: v1\nkind: Secret\nmetadata: {{name: keys}}\nstringData: {{key: {SECRET}}}\n---\n\
+         apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {{name: data}}\n\
+         spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Mi}}}}}}\n---\n"
+    );
+    let main = "
+command: [sh, -c, 'echo colour=$COLOUR prefixed=$P_colour pod=$POD expanded=$BOTH key=$(echo $KEY | wc -c); cat /config/colour; echo; wc -c < /keys/key; stat -c %a /keys/..data/key; cat /shared/from-host; echo kept > /data/kept; touch /empty/x && echo wrote; sleep 1000']
+envFrom: [{prefix: P_, configMapRef: {name: config}}]
+env:
+- {name: COLOUR, valueFrom: {configMapKeyRef: {name: config, key: colour}}}
+- {name: KEY, valueFrom: {secretKeyRef: {name: keys, key: key}}}
+- {name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
+- {name: BOTH, value: $(COLOUR)-$(POD)}
+volumeMounts:
+- {name: config, mountPath: /config}
+- {name: keys, mountPath: /keys}
+- {name: shared, mountPath: /shared}
+- {name: data, mountPath: /data}
+- {name: empty, mountPath: /empty}";
+    let spec = format!(
+        "terminationGracePeriodSeconds: 0\nvolumes:\n- {{name: config, configMap: {{name: config}}}}\n\
+         - {{name: keys, secret: {{secretName: keys, defaultMode: 256}}}}\n\
+         - {{name: shared, hostPath: {{path: {}, type: Directory}}}}\n\
+         - {{name: data, persistentVolumeClaim: {{claimName: data}}}}\n- {{name: empty, emptyDir: {{}}}}",
+        shared.display()
+    );
+    let ran = host.play("web", &format!("{objects}{}", pod("web", main, &spec)));
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let length = SECRET.len();
+    assert_eq!(
+        host.wait_for_log("web", "main", "wrote"),
+        format!(
+            "colour=blue prefixed=blue pod=web expanded=blue-web key={}\nblue\n{length}\n400\nfrom the host\nwrote\n",
+            length + 1
+        )
+    );
+    let root = &host.paths().root;
+    for place in ["store.db", "store.db-wal"] {
+        let bytes = std::fs::read(root.join(place)).unwrap_or_default();
+        assert!(!contains(&bytes, SECRET), "{place} has the secret");
+    }
+    for arguments in [
+        ["inspect", "web-main"].as_slice(),
+        &["pod", "inspect", "web"],
+        &["logs", "web-main"],
+    ] {
+        let ran = host.run(arguments);
+        assert!(!format!("{ran:?}").contains(SECRET), "{arguments:?}");
+    }
+    for pid in super::traces::processes(&host) {
+        assert!(!super::traces::command_line(pid).contains(SECRET), "{pid}");
+    }
+    host.down("web").expect();
+    assert_eq!(
+        std::fs::read_to_string(root.join("volumes/data/_data/kept")).expect("kept"),
+        "kept\n"
+    );
+    host.run(&["kube", "down", "--force", "web.yaml"]).expect();
+    host.expect_clean();
+}
+
+fn contains(bytes: &[u8], text: &str) -> bool {
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
+}
