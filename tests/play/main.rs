@@ -7,5 +7,6 @@ mod image;
 mod kills;
 mod lifecycle;
 mod played;
+mod probes;
 mod settings;
 mod traces;
