@@ -64,7 +64,7 @@ fn what_the_host_lacks_is_told_before_anything_is_touched() {
     let Some(host) = Host::new() else { return };
     let image =
         pod("web", "imagePullPolicy: Never", "").replace("localhost/busybox", "localhost/nothing");
-    refused(&host, &image, &["localhost/nothing"]);
+    refused(&host, &image, &["bad.yaml:8:", "localhost/nothing"]);
     let hostpath = "volumes:\n- name: data\n  hostPath: {path: /no/such/place, type: Directory}";
     refused(&host, &pod("web", "", hostpath), &["/no/such/place"]);
     let map = "env:\n- name: A\n  valueFrom:\n    configMapKeyRef: {name: nosuch, key: a}";

@@ -1,5 +1,7 @@
 //! What a container sees: its environment and its volumes.
 
+use std::path::Path;
+
 use super::host::{Host, pod};
 
 const SECRET: &str = "s3cr3t-that-must-not-be-seen";
@@ -48,10 +50,11 @@ volumeMounts:
         )
     );
     let root = &host.paths().root;
-    for place in ["store.db", "store.db-wal"] {
-        let bytes = std::fs::read(root.join(place)).unwrap_or_default();
-        assert!(!contains(&bytes, SECRET), "{place} has the secret");
+    let mut read = 0;
+    for place in ["root", "run/locks", "run/sockets"] {
+        nowhere_below(&host.dir().join(place), &mut read);
     }
+    assert!(read > 3, "the database was not read");
     for arguments in [
         ["inspect", "web-main"].as_slice(),
         &["pod", "inspect", "web"],
@@ -76,4 +79,26 @@ fn contains(bytes: &[u8], text: &str) -> bool {
     bytes
         .windows(text.len())
         .any(|window| window == text.as_bytes())
+}
+
+/// Reads every file but those the secrets rest in.
+fn nowhere_below(directory: &Path, read: &mut u32) {
+    for entry in std::fs::read_dir(directory).expect("directory").flatten() {
+        let (path, kind) = (entry.path(), entry.file_type().expect("kind"));
+        if kind.is_dir()
+            && !["secrets", "layers"]
+                .iter()
+                .any(|name| entry.file_name() == *name)
+        {
+            nowhere_below(&path, read);
+        } else if kind.is_file() {
+            let bytes = std::fs::read(&path).expect("file");
+            assert!(
+                !contains(&bytes, SECRET),
+                "{} has the secret",
+                path.display()
+            );
+            *read += 1;
+        }
+    }
 }

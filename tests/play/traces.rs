@@ -109,8 +109,8 @@ pub(crate) fn command_line(pid: i32) -> String {
 
 /// The database's own files, images, directories that stay when they are empty, and what a test itself writes.
 const IGNORED: &[&str] = &[
-    "store.db-wal",
-    "store.db-shm",
+    "db.sqlite-wal",
+    "db.sqlite-shm",
     "images",
     "files",
     "keeper",

@@ -48,7 +48,9 @@ pub(super) fn play<W: Write>(
     refuse_errors(&reading.findings)?;
     let mut engine = open::engine(global, "kube play")?;
     let observed = engine.observed()?;
-    manifest::rules::check_present(&mut reading, &present(&application, &observed));
+    let mut present = present(&application, &observed);
+    present.missing_images = missing_images(&mut engine, &application)?;
+    manifest::rules::check_present(&mut reading, &present);
     accept(reading, unknown_fields, &application)?;
     let host = gather(&mut engine, &application)?;
     let wish = PlayWish {
@@ -219,7 +221,7 @@ fn read_application(
 
 /// Returns the ConfigMaps and Secrets that the pods of an application will find.
 fn present(application: &Application, observed: &Observed) -> Present {
-    let mut present = Present::new();
+    let mut present = BTreeMap::new();
     for object in &observed.objects {
         let keys = match &object.content {
             ObjectContent::ConfigMap(data) => keys_of(data),
@@ -234,7 +236,24 @@ fn present(application: &Application, observed: &Observed) -> Present {
         let keys = secret.values.keys().cloned().collect();
         present.insert(("Secret", secret.name.to_string()), keys);
     }
-    present
+    Present {
+        objects: present,
+        ..Present::default()
+    }
+}
+
+/// Returns the images that are not on this host, as the pods name them.
+fn missing_images(
+    engine: &mut Engine,
+    application: &Application,
+) -> Result<BTreeSet<String>, Error> {
+    let mut missing = BTreeSet::new();
+    for container in application.pods.iter().flat_map(PodSpec::all_containers) {
+        if engine.find_image(&container.image)?.is_none() {
+            missing.insert(container.image.to_string());
+        }
+    }
+    Ok(missing)
 }
 
 fn keys_of(data: &ConfigData) -> BTreeSet<String> {

@@ -1,4 +1,4 @@
-//! What a play needs of ConfigMaps and Secrets, held against all that will be there when it runs.
+//! What a play needs of images, ConfigMaps and Secrets, held against all that will be there when it runs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,10 +10,16 @@ use super::fault::{is_on, items, text};
 use crate::manifest::read::Reading;
 use crate::manifest::source::{At, FindingType, Findings, Located, Severity};
 
-/// The keys of all ConfigMaps and Secrets there are, by kind and name.
-pub type Present = BTreeMap<(&'static str, String), BTreeSet<String>>;
+/// What there is, and what is known not to be.
+#[derive(Debug, Default)]
+pub struct Present {
+    /// The keys of all ConfigMaps and Secrets, by kind and name.
+    pub objects: BTreeMap<(&'static str, String), BTreeSet<String>>,
+    /// The images that are not there, as containers name them.
+    pub missing_images: BTreeSet<String>,
+}
 
-/// Adds an error for each object or key that a pod cannot start without and that is not there.
+/// Adds an error for each image, object or key that a pod cannot start without and that is not there.
 ///
 /// A warning about the same is taken back.
 pub fn check_present(reading: &mut Reading, present: &Present) {
@@ -44,7 +50,7 @@ struct Needs<'p>(&'p Present);
 impl Needs<'_> {
     /// Asks for an object; the place is its name's.
     fn object(&self, kind: &'static str, name: &str, at: &At<'_>, found: &mut Findings) -> bool {
-        let known = self.0.contains_key(&(kind, name.to_owned()));
+        let known = self.0.objects.contains_key(&(kind, name.to_owned()));
         if !known {
             let message = format!("{kind} {name:?} not found");
             found.error(FindingType::NotFound, at, message);
@@ -63,7 +69,7 @@ impl Needs<'_> {
         if !self.object(kind, name, &at.field("name"), found) {
             return;
         }
-        let keys = &self.0[&(kind, name.to_owned())];
+        let keys = &self.0.objects[&(kind, name.to_owned())];
         if !keys.contains(key) {
             let message = format!("{kind} {name:?} has no key {key:?}");
             found.error(FindingType::NotFound, &at.field("key"), message);
@@ -73,6 +79,11 @@ impl Needs<'_> {
 
 fn check_spec(needs: &Needs<'_>, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     every_container(spec, at, &mut |container, at| {
+        let image = text(&container.image);
+        if needs.0.missing_images.contains(image) {
+            let message = format!("{image}: image not known");
+            found.error(FindingType::NotFound, &at.field("image"), message);
+        }
         check_env(needs, container, at, found);
     });
     let at = at.field("volumes");
@@ -172,7 +183,7 @@ fn check_items<'k>(
     if !needs.object(kind, name, &at.field(name_field), found) {
         return;
     }
-    let known = &needs.0[&(kind, name.to_owned())];
+    let known = &needs.0.objects[&(kind, name.to_owned())];
     let at = at.field("items");
     for (index, key) in keys.enumerate().filter(|(_, key)| !known.contains(*key)) {
         let at = at.index(index);
