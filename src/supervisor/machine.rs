@@ -620,6 +620,10 @@ impl Machine {
                 continue;
             };
             if *deadline > now.boot {
+                if member.stop.is_none() {
+                    // Whether a supervisor that is gone came to the signal nobody knows; the kubelet asks again too.
+                    member.signal_stop(place, now, commands);
+                }
                 continue;
             }
             match member.stop {

@@ -87,6 +87,24 @@ fn a_stop_without_time_breaks_into_the_hook() {
 }
 
 #[test]
+fn a_supervisor_that_takes_over_in_the_middle_of_a_stop_asks_again() {
+    let mut pod = pod(RestartPolicy::Always, &[(Role::App, "a")]);
+    pod.containers[0].state = ContainerState::Stopping {
+        process: ProcessRef {
+            pid: 100,
+            start_time: 0,
+            boot: BootId("b".to_owned()),
+        },
+        since: Timestamp::UNIX_EPOCH,
+        deadline: BootMillis(20_000),
+    };
+    let mut bench = Bench::of(pod);
+    assert_eq!(bench.handle(Event::Tick), [TERM]);
+    assert_eq!(bench.pass(19), []);
+    assert_eq!(bench.pass(1), [Command::Kill(0)]);
+}
+
+#[test]
 fn containers_wait_for_the_post_start_hooks_before_them() {
     for role in [Role::Sidecar, Role::App] {
         let mut bench = bench(&[(role, "first"), (Role::App, "second")], |spec| {

@@ -187,6 +187,7 @@ impl Supervisor {
                 }
             }
         }
+        self.handle(Event::Tick);
     }
 
     async fn run(&mut self) -> io::Result<()> {
