@@ -170,7 +170,8 @@ impl Engine {
     }
 
     /// Returns whether a pod was started, be it half-way, so that a supervisor has to take it down.
-    fn has_kernel_part(&self, pod: &PodId) -> bool {
+    #[must_use]
+    pub fn has_kernel_part(&self, pod: &PodId) -> bool {
         self.paths.pod(pod).run.exists()
             || Lease::is_taken(&self.locks.lease_path(pod)).unwrap_or(true)
     }

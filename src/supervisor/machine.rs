@@ -553,7 +553,7 @@ impl Machine {
             member.record.wanted == Wanted::Stopped && !member.record.state.is_running()
         });
         for member in &mut self.members {
-            if member.record.wanted == Wanted::Stopped {
+            if member.record.wanted == Wanted::Stopped && !member.removed {
                 member.want(Wanted::Running);
                 let runs = member.record.state.is_running();
                 if !runs && (fresh_start || member.role != Role::Init) {
@@ -601,6 +601,7 @@ impl Machine {
                 } else if !member.launching {
                     let began = std::mem::take(&mut member.head_began);
                     member.rest();
+                    member.removed |= matches!(head.kind, IntentKind::Remove { .. });
                     member.queue.pop_front();
                     let outcome = if began {
                         Outcome::Done
@@ -771,7 +772,7 @@ impl Machine {
         for member in self
             .members
             .iter()
-            .filter(|member| member.role == Role::App)
+            .filter(|member| member.role == Role::App && !member.removed)
         {
             if let Some((message, code)) = &member.failed_start {
                 failure.get_or_insert_with(|| Outcome::Failed {

@@ -380,3 +380,18 @@ fn a_kill_acts_at_once_and_keeps_the_container_down() {
         [(3, Outcome::Failed { .. })]
     ));
 }
+
+#[test]
+fn a_removed_container_is_not_started_with_its_pod() {
+    let mut bench = Bench::new(RestartPolicy::Never, &[(Role::App, "a"), (Role::App, "b")]);
+    bench.ask(None, IntentKind::Start);
+    bench.start(0);
+    bench.start(1);
+    bench.end(0, 0);
+    bench.ask(Some(0), IntentKind::Remove { grace: None });
+    bench.ask(None, STOP);
+    bench.end(1, 0);
+    assert_eq!(bench.ask(None, IntentKind::Start), [launch(1)]);
+    bench.start(1);
+    assert_eq!(bench.outcomes().last(), Some(&(4, Outcome::Done)));
+}

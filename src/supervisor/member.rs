@@ -56,6 +56,8 @@ pub(super) struct Member {
     pub(super) post_start: Option<Handler>,
     /// Its postStart hook runs; those after it wait for that.
     pub(super) starting: bool,
+    /// Its record is on its way out: it is never started again.
+    pub(super) removed: bool,
     /// It is stopped because a probe gave it up.
     pub(super) unhealthy: bool,
     pub(super) started_boot: Option<BootMillis>,
@@ -94,6 +96,7 @@ impl Member {
             pre_stop: spec.lifecycle.pre_stop.clone(),
             post_start: spec.lifecycle.post_start.clone(),
             starting: false,
+            removed: false,
             unhealthy: false,
             has_startup_probe: spec.probes.startup.is_some(),
             has_readiness_probe: spec.probes.readiness.is_some(),
@@ -111,6 +114,7 @@ impl Member {
     /// Returns whether those after it in the order may start.
     pub(super) fn is_passed(&self) -> bool {
         match self.role {
+            _ if self.removed => true,
             Role::Init => {
                 self.start.is_none()
                     && !self.launching

@@ -144,15 +144,16 @@ fn remove_one(
         return Ok(());
     };
     let found = find::container(observed, id.as_str())?;
-    if found.container.state.is_running() {
-        if !force {
-            return Err(Error::Usage {
-                message: format!(
-                    "cannot remove container {id} as it is running - running or paused containers cannot be removed without force"
-                ),
-                help: Some("`rm -f` stops it first"),
-            });
-        }
+    if found.container.state.is_running() && !force {
+        return Err(Error::Usage {
+            message: format!(
+                "cannot remove container {id} as it is running - running or paused containers cannot be removed without force"
+            ),
+            help: Some("`rm -f` stops it first"),
+        });
+    }
+    // A supervisor has to know, lest it starts the container again with its pod.
+    if engine.has_kernel_part(&target.pod) {
         let wish = Wish {
             pod: target.pod.clone(),
             container: Some(id.clone()),
