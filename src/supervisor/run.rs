@@ -72,7 +72,10 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         instructions.pod.clone(),
     );
     let Some(pod) = recorder.pod().map_err(io::Error::other)? else {
-        return Ok(());
+        // Removed since somebody thought it needed a supervisor: the socket was made anew for nothing.
+        let socket = instructions.paths.sockets();
+        let _ = std::fs::remove_file(socket.join(instructions.pod.as_str()));
+        return lease.remove().map_err(io::Error::other);
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

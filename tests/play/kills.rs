@@ -59,7 +59,7 @@ fn output_and_status_outlive_the_supervisor() {
 }
 
 #[test]
-fn a_killed_play_leaves_a_state_that_can_be_taken_down() {
+fn a_killed_play_and_a_killed_supervisor_leave_a_state_that_can_be_taken_down() {
     let Some(host) = Host::new() else { return };
     let objects =
         "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {key: value}\n---\n";
@@ -74,6 +74,9 @@ fn a_killed_play_leaves_a_state_that_can_be_taken_down() {
         std::thread::sleep(Duration::from_millis(step * 7));
         child.kill().expect("killed");
         Host::finish(child);
+        if step % 2 == 1 {
+            host.kill_supervisors();
+        }
         let ran = host.run(&["pod", "ps"]);
         assert_eq!((ran.code, ran.stderr.as_str()), (Some(0), ""));
         let ran = host.down("web");
