@@ -35,7 +35,10 @@ pub fn stage_main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let report = UnixStream::from(report);
-    let (reply, terminal) = match read_launch().and_then(create) {
+    let (reply, terminal) = match read_launch().and_then(|launch| {
+        forget_groups()?;
+        create(launch)
+    }) {
         Ok(created) => (Reply::Created { pid: created.pid }, created.terminal),
         Err(error) => (Reply::Failed(error), None),
     };
@@ -55,6 +58,13 @@ fn read_launch() -> Result<Launch, CreateError> {
         .read_to_end(&mut text)
         .and_then(|_| Ok(serde_json::from_slice(&text)?))
         .map_err(|error| CreateError::caused(Step::Stage, &error))
+}
+
+/// Gives up the supplementary groups of whoever started the engine.
+///
+/// The runtime sets a container's groups only if it has some: without any it would have ours.
+fn forget_groups() -> Result<(), CreateError> {
+    nix::unistd::setgroups(&[]).map_err(|errno| CreateError::caused(Step::Confine, &errno))
 }
 
 fn create(launch: Launch) -> Result<Created, CreateError> {
