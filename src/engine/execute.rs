@@ -6,10 +6,11 @@ use std::io;
 use std::path::Path;
 
 use super::installation::{Engine, EngineError};
-use super::network::OtherPods;
+use super::network::{self, OtherPods};
 use super::objects::{self, Values};
 use super::wishes::Wish;
 use super::{cgroups, sandbox};
+use crate::model::network::NetworkSpec;
 use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
 use crate::model::quantity::Seconds;
 use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
@@ -166,7 +167,23 @@ impl Engine {
             let result = result.and_then(|_| self.forget_pod(pod));
             results.push((pod.clone(), result));
         }
+        if let Err(error) = self.remove_unused_network()
+            && let Some((_, last)) = results.last_mut()
+            && last.is_ok()
+        {
+            *last = Err(error);
+        }
         results
+    }
+
+    /// Removes the bridge if no pod is left that could use it.
+    fn remove_unused_network(&self) -> Result<(), EngineError> {
+        let bridged =
+            |pod: &ObservedPod| matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. });
+        if !self.store.observed()?.pods.iter().any(bridged) {
+            network::remove_unused(&sandbox::host_network(&self.paths))?;
+        }
+        Ok(())
     }
 
     /// Returns whether a pod was started, be it half-way, so that a supervisor has to take it down.

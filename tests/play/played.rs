@@ -44,3 +44,19 @@ fn a_pod_plays_answers_on_its_published_port_and_goes_down() {
     );
     host.expect_clean();
 }
+
+#[test]
+fn pods_that_go_together_leave_no_bridge() {
+    let Some(host) = Host::new() else { return };
+    let documents: Vec<String> = (0..6)
+        .map(|number| {
+            HELLO
+                .replace("name: hello", &format!("name: hello-{number}"))
+                .replace(", hostPort: 8080", "")
+        })
+        .collect();
+    host.play("many", &documents.join("---")).expect();
+    assert_eq!(host.supervisors().len(), 6);
+    host.down("many").expect();
+    host.expect_clean();
+}

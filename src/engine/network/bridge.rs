@@ -129,6 +129,19 @@ pub(super) fn remove_bridge(
     Ok(())
 }
 
+/// Removes the bridge and table of an installation that has no pods any more; none is no error.
+///
+/// Pods that go at the same moment each see the others, and none of them is the last.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn remove_unused(host: &HostNetwork) -> Result<(), NetworkError> {
+    if Netlink::open()?.link(&host.bridge)?.is_none() {
+        return Ok(());
+    }
+    remove_bridge(host, host.firewall().ok().as_ref())
+}
+
 fn lock_network() -> Result<Option<NamespaceLock>, NetworkError> {
     let own = Namespace::current(NamespaceKind::Net)?;
     // A kernel that cannot lock a namespace leaves a race between two roots, no more.

@@ -19,6 +19,7 @@ mod pod;
 mod ports;
 mod setup;
 
+pub use bridge::remove_unused;
 pub use error::{NetworkError, NetworkWarning};
 pub use host::HostNetwork;
 pub use pod::PodNetwork;
