@@ -97,6 +97,8 @@ pub struct Context {
     content: ContentStore,
     /// The ports of the host, held while the pod is set up; also the right to set it up.
     ports: Mutex<Option<PortHold>>,
+    /// The right to make the pod's volumes: containers that start together share them.
+    volumes: Mutex<()>,
     /// The line to the keeper, once something is kept.
     keeper: Mutex<Option<Keeper>>,
 }
@@ -118,6 +120,7 @@ impl Context {
             images,
             content,
             ports: Mutex::new(None),
+            volumes: Mutex::new(()),
             keeper: Mutex::new(None),
         })
     }
@@ -188,8 +191,11 @@ impl Context {
             objects: &objects,
             node: &node,
         };
-        let places = volumes::prepare(&self.installation, &facts)
-            .map_err(|(name, source)| StartError::Volume { name, source })?;
+        let places = {
+            let _turn = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+            volumes::prepare(&self.installation, &facts)
+                .map_err(|(name, source)| StartError::Volume { name, source })?
+        };
         let bundle = paths.bundle(&record.name);
         make_bundle(&bundle)?;
         let lower = lower_directories(&self.content, image);
