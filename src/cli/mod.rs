@@ -42,6 +42,7 @@ impl CalledAs {
 /// Runs the command that was typed.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
     let called_as = CalledAs::of(arguments.first().map(OsString::as_os_str));
+    let wrong_use = wrong_use_code(&arguments);
     let result = args::Cli::try_parse_from(booleans::without_values(arguments))
         .map_err(Error::from)
         .and_then(|cli| commands::run(cli, called_as));
@@ -49,11 +50,22 @@ pub fn run(arguments: Vec<OsString>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Arguments(error)) if !error.use_stderr() => answer(&error),
         Err(error) => {
-            let report = report::report(&error);
+            let mut report = report::report(&error);
+            if let (Some(code), Error::Arguments(_) | Error::Usage { .. }) = (wrong_use, &error) {
+                report.code = code;
+            }
             report.show();
             ExitCode::from(report.code)
         }
     }
+}
+
+/// Returns the exit code of a wrong command line where it is not podman's: `kube validate` is no command of
+/// podman's, and a checker's 2 says "used wrongly", so that 125 is left for "could not run".
+fn wrong_use_code(arguments: &[OsString]) -> Option<u8> {
+    let mut pairs = arguments.windows(2);
+    let is_validate = pairs.any(|pair| pair[0] == "kube" && pair[1] == "validate");
+    is_validate.then_some(2)
 }
 
 /// Prints what `--help` and `--version` ask for.

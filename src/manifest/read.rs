@@ -440,7 +440,7 @@ fn identify(document: &Document, findings: &mut Findings) -> bool {
 fn no_match(document: &Document, help: Option<String>) -> Finding {
     let is_version = help
         .as_ref()
-        .is_some_and(|help| help.contains("apiVersion"));
+        .is_some_and(|help| help.starts_with("write `apiVersion"));
     let field = if is_version { "apiVersion" } else { "kind" };
     let (kind, api_version) = (quoted(document.kind()), quoted(document.api_version()));
     Finding {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::super::output::Format;
+use super::validate::Validate;
 
 /// Commands about Kubernetes YAML.
 #[derive(Debug, Subcommand)]
@@ -24,9 +25,10 @@ pub enum KubeCommand {
     Generate(Generate),
     /// Check Kubernetes YAML without touching anything
     ///
-    /// Prints every finding with its file, line and column. Exits 0 when all is valid and 1 when it is
-    /// not.
-    Validate(Validate),
+    /// Gives the verdict of the Kubernetes API server, offline, each finding with its file, line and
+    /// column. Exits 0 when all is valid, 1 when it is not, 2 when the command line is wrong and 125 when
+    /// the manifests could not be read.
+    Validate(Box<Validate>),
 }
 
 /// `play`, podman's older noun.
@@ -196,25 +198,4 @@ pub enum WorkloadKind {
     Deployment,
     Daemonset,
     Job,
-}
-
-/// Arguments of `kube validate`.
-#[derive(Debug, Args)]
-pub struct Validate {
-    /// Files, directories, or `-` for standard input
-    #[arg(required = true, value_name = "FILE|-")]
-    pub files: Vec<PathBuf>,
-    /// Count warnings as errors
-    #[arg(long)]
-    pub strict: bool,
-    /// Form of the output
-    #[arg(short, long, value_enum, default_value_t = ReportForm::Text, value_name = "FORM")]
-    pub output: ReportForm,
-}
-
-/// The form of a list of findings.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum ReportForm {
-    Text,
-    Json,
 }

@@ -8,6 +8,7 @@ mod image;
 mod kube;
 mod pod;
 mod time;
+mod validate;
 
 use std::path::PathBuf;
 
@@ -23,14 +24,14 @@ pub use image::{
     RemoveImages, Tag,
 };
 pub use kube::{
-    Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, ReportForm, Validate,
-    Validation, WorkloadKind,
+    Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validation, WorkloadKind,
 };
 pub use pod::{
     InspectPods, KillPods, ListPods, LogSelection, PodCommand, PodExists, PodLogs, PodSort,
     PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
 pub use time::{Moment, go_duration};
+pub use validate::{ReportForm, Validate};
 
 use super::output::Format;
 

@@ -2,32 +2,13 @@
 
 use std::io::Write;
 
-use serde::Serialize;
-
 use super::super::args::{ReportForm, Validate};
 use super::super::error::Error;
-use super::super::output::Output;
+use super::super::output::{Output, stdout_has_colour, tell};
 use super::input::sources;
+use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
 use crate::manifest::rules::check_all;
-use crate::manifest::{self, Kinds, Located, ReadOptions, Report, Severity, UnknownFields};
-
-/// A finding, spelled as the API server spells its parts.
-#[derive(Serialize)]
-struct Row<'f> {
-    file: &'f str,
-    line: u32,
-    column: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    document: Option<usize>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<&'f str>,
-    path: String,
-    r#type: String,
-    severity: &'static str,
-    message: &'f str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<&'f str>,
-}
+use crate::manifest::{self, Kinds, Located, ReadOptions, Severity, UnknownFields, Verdict};
 
 /// Checks manifests and touches nothing.
 pub(super) fn validate<W: Write>(
@@ -37,43 +18,55 @@ pub(super) fn validate<W: Write>(
     let options = ReadOptions {
         unknown_fields: UnknownFields::Refuse,
         kinds: Kinds::BuiltIn,
-        ..ReadOptions::default()
+        kubernetes: arguments.kubernetes_version,
     };
-    let mut reading = manifest::read(&sources(&arguments.files)?, &options);
+    let sources = sources(&arguments.files)?;
+    let mut reading = manifest::read(&sources, &options);
     check_all(&mut reading);
-    match arguments.output {
-        ReportForm::Text => {
-            output.bytes(Report(&reading.findings).to_string().as_bytes())?;
-            output.flush()?;
-        }
-        ReportForm::Json => {
-            let rows: Vec<Row<'_>> = reading.findings.iter().map(row).collect();
-            output.json(&rows)?;
-        }
+    let verdict = Verdict::of(&sources, reading);
+    show(&verdict, arguments.output, output)?;
+    if arguments.summary {
+        summary(&verdict, arguments.output, output)?;
     }
+    output.flush()?;
     let counts =
         |located: &Located| arguments.strict || located.finding.severity == Severity::Error;
-    match reading.findings.iter().any(counts) {
+    match verdict.findings.iter().any(counts) {
         true => Err(Error::Code(1)),
         false => Ok(()),
     }
 }
 
-fn row(located: &Located) -> Row<'_> {
-    let finding = &located.finding;
-    Row {
-        file: located.source.name(),
-        line: located.span.line,
-        column: located.span.column,
-        document: located.document,
-        object: located.object.as_deref(),
-        path: finding.path.to_string(),
-        r#type: format!("{:?}", finding.kind),
-        severity: match finding.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
-        message: &finding.message,
-        help: finding.help.as_deref(),
+fn show<W: Write>(
+    verdict: &Verdict,
+    form: ReportForm,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let findings = &verdict.findings;
+    let text = match form {
+        ReportForm::Text if stdout_has_colour() => Coloured(findings).to_string(),
+        ReportForm::Text => Report(findings).to_string(),
+        ReportForm::Json => {
+            let rows: Vec<Row<'_>> = findings.iter().map(Row::of).collect();
+            return Ok(output.json(&rows)?);
+        }
+        ReportForm::Sarif => return Ok(output.json(&report::sarif(findings))?),
+        ReportForm::Junit => JUnit(verdict).to_string(),
+        ReportForm::Github => GitHub(findings).to_string(),
+    };
+    Ok(output.bytes(text.as_bytes())?)
+}
+
+/// Shows the counts: after a text, but beside a form that a program reads.
+fn summary<W: Write>(
+    verdict: &Verdict,
+    form: ReportForm,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let text = Summary(Counts::of(verdict)).to_string();
+    match form {
+        ReportForm::Text => output.bytes(text.as_bytes())?,
+        _ => tell(&text),
     }
+    Ok(())
 }

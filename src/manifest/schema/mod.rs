@@ -6,6 +6,7 @@
 
 mod check;
 mod deprecation;
+mod lookup;
 mod version;
 
 use std::io::Read as _;
@@ -14,6 +15,7 @@ use std::sync::OnceLock;
 
 pub(super) use check::{Scope, check};
 pub(super) use deprecation::deprecation;
+pub(super) use lookup::{Lookup, lookup};
 pub use version::{KubernetesVersion, UnknownVersion};
 
 static PACKED: &[u8] = include_bytes!("../../../data/kubernetes-schemas.txt.gz");
@@ -150,78 +152,9 @@ fn versions(word: &str) -> Option<Versions> {
     })
 }
 
-/// What the schemas know of a kind.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Lookup {
-    /// It is served; the number of its type.
-    Served(usize),
-    /// It is built in, but this version does not serve it; what to do.
-    NotServed(String),
-    /// It is none that Kubernetes has built in.
-    Unknown,
-}
-
-/// Looks a kind up.
-pub(super) fn lookup(api_version: &str, kind: &str, version: KubernetesVersion) -> Lookup {
-    let schemas = schemas();
-    let same = |entry: &&Kind| entry.api_version == api_version && entry.name == kind;
-    let serves = |entry: &&Kind| entry.versions.contains(version);
-    let mut entries = schemas.kinds.iter().filter(same);
-    if let Some(served) = entries.clone().find(serves) {
-        return Lookup::Served(served.root);
-    }
-    let elsewhere = schemas
-        .kinds
-        .iter()
-        .filter(|entry| entry.name == kind)
-        .filter(serves)
-        .min_by_key(|entry| (rank(entry.api_version), entry.api_version));
-    match (entries.next(), elsewhere) {
-        (_, Some(right)) if is_builtin_group(api_version) => {
-            Lookup::NotServed(format!("write `apiVersion: {}`", right.api_version))
-        }
-        (Some(entry), _) => {
-            let Versions { from, to } = entry.versions;
-            Lookup::NotServed(format!("Kubernetes 1.{from} to 1.{to} serve it"))
-        }
-        (None, _) => match near(schemas, api_version, kind) {
-            Some(right) => Lookup::NotServed(format!("did you mean `{right}`?")),
-            None => Lookup::Unknown,
-        },
-    }
-}
-
-/// Stable versions before beta before alpha.
-fn rank(api_version: &str) -> usize {
-    match api_version {
-        text if text.contains("alpha") => 2,
-        text if text.contains("beta") => 1,
-        _ => 0,
-    }
-}
-
-fn near(schemas: &Schemas, api_version: &str, kind: &str) -> Option<&'static str> {
-    let mut kinds = schemas.kinds.iter();
-    let alike = kinds
-        .find(|entry| entry.api_version == api_version && entry.name.eq_ignore_ascii_case(kind));
-    alike.map(|entry| entry.name)
-}
-
-/// Tells whether a group is one of Kubernetes' own: those of others are named by a domain of theirs.
-fn is_builtin_group(api_version: &str) -> bool {
-    match api_version.split_once('/') {
-        None => true,
-        Some((group, _)) => !group.contains('.') || group.ends_with(".k8s.io"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn at(version: &str) -> KubernetesVersion {
-        KubernetesVersion::parse(version).expect("known")
-    }
 
     #[test]
     fn the_data_is_whole() {
@@ -244,27 +177,5 @@ mod tests {
         for kind in &schemas.kinds {
             assert_eq!(schemas.types[kind.root].name, kind.name);
         }
-    }
-
-    #[test]
-    fn a_removed_api_names_its_replacement() {
-        let look = |api_version, kind, version| lookup(api_version, kind, at(version));
-        assert!(matches!(
-            look("batch/v1beta1", "CronJob", "1.25"),
-            Lookup::NotServed(help) if help == "write `apiVersion: batch/v1`"
-        ));
-        assert!(matches!(
-            look("extensions/v1beta1", "Ingress", "1.34"),
-            Lookup::NotServed(help) if help == "write `apiVersion: networking.k8s.io/v1`"
-        ));
-        assert!(matches!(
-            look("v1", "configmap", "1.34"),
-            Lookup::NotServed(help) if help == "did you mean `ConfigMap`?"
-        ));
-        assert_eq!(
-            look("serving.knative.dev/v1", "Service", "1.34"),
-            Lookup::Unknown
-        );
-        assert!(matches!(look("v1", "Node", "1.25"), Lookup::Served(_)));
     }
 }

@@ -20,6 +20,8 @@ impl KubernetesVersion {
     pub const OLDEST: Self = KubernetesVersion(25);
     /// The newest version whose fields are known, and the default; objects are decoded into its types.
     pub const NEWEST: Self = KubernetesVersion(37);
+    /// The version whose rules are those of [`rules`](crate::manifest::rules), and the default of `kube validate`.
+    pub const RULES: Self = KubernetesVersion(34);
 
     /// Parses `1.34`, `v1.34` or `1.34.1`.
     pub fn parse(text: &str) -> Result<Self, UnknownVersion> {

@@ -2,8 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
-use super::source::{Located, Severity};
-use super::text::floor_char_boundary;
+use crate::manifest::source::{Located, Severity};
+use crate::manifest::text::floor_char_boundary;
 
 /// The most characters of a source line that are shown.
 const MAX_LINE: usize = 120;
@@ -27,18 +27,64 @@ pub struct Report<'f>(pub &'f [Located]);
 impl fmt::Display for Report<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for located in self.0 {
-            write_finding(f, located)?;
+            write_finding(f, located, PLAIN)?;
         }
         Ok(())
     }
 }
 
-fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
+/// The same in colours, which only repeat what the words say.
+#[derive(Debug, Clone, Copy)]
+pub struct Coloured<'f>(pub &'f [Located]);
+
+impl fmt::Display for Coloured<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for located in self.0 {
+            write_finding(f, located, COLOURS)?;
+        }
+        Ok(())
+    }
+}
+
+/// What is written before each kind of word, and after it.
+#[derive(Clone, Copy)]
+struct Paint {
+    error: &'static str,
+    warning: &'static str,
+    mark: &'static str,
+    help: &'static str,
+    end: &'static str,
+}
+
+const PLAIN: Paint = Paint {
+    error: "",
+    warning: "",
+    mark: "",
+    help: "",
+    end: "",
+};
+
+const COLOURS: Paint = Paint {
+    error: "\x1b[1;31m",
+    warning: "\x1b[1;33m",
+    mark: "\x1b[1;34m",
+    help: "\x1b[1;36m",
+    end: "\x1b[0m",
+};
+
+impl Paint {
+    fn of(self, severity: Severity) -> &'static str {
+        match severity {
+            Severity::Error => self.error,
+            Severity::Warning => self.warning,
+        }
+    }
+}
+
+fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located, paint: Paint) -> fmt::Result {
     let finding = &located.finding;
-    f.write_str(match finding.severity {
-        Severity::Error => "error: ",
-        Severity::Warning => "warning: ",
-    })?;
+    let (severity, end) = (finding.severity, paint.end);
+    write!(f, "{}{}:{end} ", paint.of(severity), severity.name())?;
     if let Some(object) = &located.object {
         write!(f, "{}: ", Escaped(object))?;
     }
@@ -50,7 +96,8 @@ fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
     let span = located.span;
     write!(
         f,
-        "  --> {}:{}:{}",
+        "  {}-->{end} {}:{}:{}",
+        paint.mark,
         Escaped(located.source.name()),
         span.line,
         span.column
@@ -59,15 +106,15 @@ fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
         write!(f, "  ({})", Escaped(&path))?;
     }
     writeln!(f)?;
-    write_excerpt(f, located)?;
+    write_excerpt(f, located, paint)?;
     if let Some(help) = &finding.help {
-        writeln!(f, "  help: {}", Escaped(help))?;
+        writeln!(f, "  {}help:{end} {}", paint.help, Escaped(help))?;
     }
     Ok(())
 }
 
 /// Writes the source line with carets below what is meant; of a long line, the part around it.
-fn write_excerpt(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
+fn write_excerpt(f: &mut fmt::Formatter<'_>, located: &Located, paint: Paint) -> fmt::Result {
     let span = located.span;
     let range = located.source.line_range(span.line);
     let line = located.source.line(span.line);
@@ -95,9 +142,15 @@ fn write_excerpt(f: &mut fmt::Formatter<'_>, located: &Located) -> fmt::Result {
         .chars()
         .take(room)
         .for_each(|c| escape_into(&mut shown, c));
-    writeln!(f, "{:width$} |", "")?;
-    writeln!(f, "{:width$} | {}", span.line, shown.trim_end())?;
-    writeln!(f, "{:width$} | {:indent$}{carets}", "", "")
+    let (mark, end) = (paint.mark, paint.end);
+    let colour = paint.of(located.finding.severity);
+    writeln!(f, "{mark}{:width$} |{end}", "")?;
+    writeln!(f, "{mark}{} |{end} {}", span.line, shown.trim_end())?;
+    writeln!(
+        f,
+        "{mark}{:width$} |{end} {:indent$}{colour}{carets}{end}",
+        "", ""
+    )
 }
 
 /// A text whose control characters are written as escapes.

@@ -1,0 +1,42 @@
+//! `kube validate`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::manifest::KubernetesVersion;
+
+/// Arguments of `kube validate`.
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// Files, directories, or `-` for standard input
+    #[arg(required = true, value_name = "FILE|-")]
+    pub files: Vec<PathBuf>,
+    /// Version of Kubernetes whose kinds and fields there are, 1.25 to 1.37
+    #[arg(long, value_name = "VERSION", value_parser = KubernetesVersion::parse, default_value_t = KubernetesVersion::RULES)]
+    pub kubernetes_version: KubernetesVersion,
+    /// Count warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+    /// Form of the output
+    #[arg(short, long, value_enum, default_value_t = ReportForm::Text, value_name = "FORM")]
+    pub output: ReportForm,
+    /// Tell how many objects are valid, on standard error if the output is for a program
+    #[arg(long)]
+    pub summary: bool,
+}
+
+/// The form of a list of findings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ReportForm {
+    /// For a person: the line, and what to do
+    Text,
+    /// A list with a row for each finding
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// JUnit's XML, a case for each object
+    Junit,
+    /// Annotations of a GitHub workflow
+    Github,
+}

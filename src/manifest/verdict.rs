@@ -1,0 +1,57 @@
+//! What came of checking manifests.
+
+use super::read::Reading;
+use super::source::{Located, Severity};
+use super::text::Source;
+
+/// An object by its place and its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Named {
+    /// The number of the source among those read together.
+    pub input: usize,
+    /// The number of the document in its source.
+    pub document: usize,
+    /// What the object is, such as "pod `web`".
+    pub title: Option<String>,
+}
+
+/// What was read, by name, and what is wrong with it.
+#[derive(Debug, Default)]
+pub struct Verdict {
+    /// The names of the sources.
+    pub files: Vec<String>,
+    /// The objects in the order they were written.
+    pub objects: Vec<Named>,
+    /// In the order of their places.
+    pub findings: Vec<Located>,
+    /// How many findings a reason was given for.
+    pub suppressed: usize,
+    /// How many objects were left out by their kind.
+    pub skipped: usize,
+}
+
+impl Verdict {
+    /// Returns the verdict on what was read.
+    #[must_use]
+    pub fn of(sources: &[Source], reading: Reading) -> Self {
+        let objects = reading.objects.iter().map(|read| Named {
+            input: read.document.input(),
+            document: read.document.index(),
+            title: read.document.title(),
+        });
+        Self {
+            files: sources.iter().map(|one| one.name().to_owned()).collect(),
+            objects: objects.collect(),
+            findings: reading.findings,
+            suppressed: 0,
+            skipped: 0,
+        }
+    }
+
+    /// Tells whether any finding is an error.
+    #[must_use]
+    pub fn has_errors(&self) -> bool {
+        let mut findings = self.findings.iter();
+        findings.any(|located| located.finding.severity == Severity::Error)
+    }
+}

@@ -1,0 +1,5 @@
+//! `kube validate` as a whole: the program is run on files and its output is read as its readers would.
+
+mod outputs;
+mod support;
+mod versions;
