@@ -24,7 +24,7 @@ fn outcome(text: &str) -> Outcome {
     let mut reading = read(&[Source::new("in.yaml", text)], &ReadOptions::default());
     rules::check_all(&mut reading);
     let options = PlayOptions::new(PathBuf::from("/work"));
-    let (application, _) = translate_reading(&mut reading, &options);
+    let application = translate_reading(&mut reading, &options).application;
     let mut outcome = Outcome::default();
     if !reading.has_errors() {
         let spec = &mut outcome.spec;

@@ -27,12 +27,9 @@ pub enum Error {
     /// What was found in manifests, already shown with its places.
     #[error("{0}")]
     Manifest(String),
-    #[error("pod `{pod}`: volume `{volume}`: {source}")]
-    Volume {
-        pod: String,
-        volume: String,
-        source: Box<crate::engine::volumes::VolumeError>,
-    },
+    /// The host refuses what the command line, and no manifest, asks for.
+    #[error("{0}")]
+    Unmet(String),
     /// A command on one of several things.
     #[error("`{name}`: {source}")]
     About {

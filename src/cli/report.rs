@@ -116,7 +116,7 @@ pub fn report(error: &Error) -> Report {
         Error::About { .. }
         | Error::Plan(_)
         | Error::Engine(_)
-        | Error::Volume { .. }
+        | Error::Unmet(_)
         | Error::Catalog(_)
         | Error::Generate(_) => Report::error(chain(error)),
         Error::Several(errors) => several(errors),

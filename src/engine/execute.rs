@@ -13,7 +13,7 @@ use super::{cgroups, sandbox};
 use crate::model::network::NetworkSpec;
 use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
 use crate::model::quantity::Seconds;
-use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
+use crate::names::{ContainerId, ObjectName, PodId, PodName, VolumeName};
 use crate::plan::{Action, Plan};
 use crate::state::{IntentKind, Lease, Outcome};
 use crate::translate::SecretData;
@@ -93,7 +93,7 @@ impl Engine {
                     undo.push(Undo::RemoveVolume(name.clone()));
                     report.volumes.push(name);
                 }
-                Action::StartPod { id, .. } => starts.push(id),
+                Action::StartPod { id, name } => starts.push((id, name)),
                 Action::RemovePod { id, grace, .. } => removals.push((id, grace)),
                 Action::RemoveObject { kind, name } => objects.push((kind, name)),
                 Action::RemoveVolume { name } => volumes.push(name),
@@ -116,26 +116,28 @@ impl Engine {
         Ok(())
     }
 
-    fn start_pods(&mut self, pods: Vec<PodId>, report: &mut Report) -> Result<(), EngineError> {
+    fn start_pods(
+        &mut self,
+        pods: Vec<(PodId, PodName)>,
+        report: &mut Report,
+    ) -> Result<(), EngineError> {
         let wishes: Vec<Wish> = pods
-            .into_iter()
-            .map(|pod| Wish {
-                pod,
+            .iter()
+            .map(|(pod, _)| Wish {
+                pod: pod.clone(),
                 container: None,
                 kind: IntentKind::Start,
             })
             .collect();
-        for (wish, result) in wishes.iter().zip(self.carry_out(&wishes)) {
-            let pod = report.created.iter().find(|pod| pod.record.id == wish.pod);
-            let name = pod.map_or(wish.pod.as_str(), |pod| pod.record.spec.name.as_str());
+        let results = self.carry_out(&wishes);
+        for ((_, pod), result) in pods.into_iter().zip(results) {
             match result {
-                Ok(Outcome::Deferred { message }) => {
-                    report.warnings.push(format!("pod `{name}`: {message}"));
+                Ok(Outcome::Deferred(failure)) => {
+                    report.warnings.push(format!("pod `{pod}`: {failure}"));
                 }
                 Ok(_) => {}
-                Err(EngineError::Refused { message, code }) => {
-                    let message = format!("pod `{name}`: {message}");
-                    return Err(EngineError::Refused { message, code });
+                Err(EngineError::Refused(failure)) => {
+                    return Err(EngineError::NotStarted { pod, failure });
                 }
                 Err(error) => return Err(error),
             }
@@ -199,10 +201,7 @@ impl Engine {
         let guard = caller.pod(pod)?;
         let paths = self.paths.pod(pod);
         let containers = self.store.pod(pod)?.map(|pod| pod.containers);
-        cgroups::remove(&paths.cgroup).map_err(|error| EngineError::Refused {
-            message: error.to_string(),
-            code: 125,
-        })?;
+        cgroups::remove(&paths.cgroup)?;
         remove_tree(&paths.run)?;
         remove_tree(&paths.state)?;
         // The record goes when there is nothing left that only it knows of.

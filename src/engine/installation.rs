@@ -12,8 +12,9 @@ use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
 use crate::model::state::{BootId, ContainerState, ExitStatus};
-use crate::names::{ImageId, ImageRef};
-use crate::state::{LockDir, LockError, LockState, Reporter, Store, StoreError};
+use crate::names::{ImageId, ImageRef, PodName};
+use crate::state::{Failure, LockDir, LockError, LockState, Reporter, Store, StoreError};
+use crate::sys::cgroup::CgroupError;
 use crate::sys::process::{self, Ended, PidFd};
 use crate::sys::{clock, mount};
 
@@ -34,11 +35,16 @@ pub enum EngineError {
     Image(#[from] ImageError),
     #[error(transparent)]
     Network(#[from] super::network::NetworkError),
+    #[error(transparent)]
+    Cgroup(#[from] CgroupError),
     #[error("using {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// The supervisor could not do what was asked; its words.
-    #[error("{message}")]
-    Refused { message: String, code: u8 },
+    #[error("{}", .0.message)]
+    Refused(Failure),
+    /// A pod that was to be started with others was not.
+    #[error("pod `{pod}`: {failure}")]
+    NotStarted { pod: PodName, failure: Failure },
     /// Another command's wish came first.
     #[error("overtaken by `{by}`")]
     Overtaken { by: String },

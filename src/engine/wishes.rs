@@ -195,8 +195,8 @@ fn drain(line: &mut UnixStream) -> bool {
 
 fn verdict(outcome: Outcome) -> Result<Outcome, EngineError> {
     match outcome {
-        Outcome::Failed { message, code } => Err(EngineError::Refused { message, code }),
+        Outcome::Failed(failure) => Err(EngineError::Refused(failure)),
         Outcome::Overtaken { by } => Err(EngineError::Overtaken { by }),
-        Outcome::Done | Outcome::Already | Outcome::Deferred { .. } => Ok(outcome),
+        Outcome::Done | Outcome::Already | Outcome::Deferred(_) => Ok(outcome),
     }
 }

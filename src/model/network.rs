@@ -88,6 +88,37 @@ pub struct PublishedPort {
     pub container_port: u16,
 }
 
+impl PublishedPort {
+    /// Tells whether a host cannot publish both: the same port on an address that they share.
+    #[must_use]
+    pub fn collides(&self, other: &Self) -> bool {
+        let addresses = (self.one_address(), other.one_address());
+        self.protocol == other.protocol
+            && self.host_port == other.host_port
+            && match addresses {
+                (Some(one), Some(other)) => one == other,
+                _ => true,
+            }
+    }
+
+    /// Returns the only address it is published on; none for all of the host's.
+    #[must_use]
+    pub fn one_address(&self) -> Option<IpAddr> {
+        self.host_ip.filter(|ip| !ip.is_unspecified())
+    }
+}
+
+/// As in `0.0.0.0:8080/tcp`.
+impl fmt::Display for PublishedPort {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.one_address() {
+            Some(ip) => write!(f, "{ip}:")?,
+            None => f.write_str("0.0.0.0:")?,
+        }
+        write!(f, "{}/{}", self.host_port, self.protocol)
+    }
+}
+
 /// Where `/etc/resolv.conf` starts from (`spec.dnsPolicy`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum DnsPolicy {

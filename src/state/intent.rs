@@ -1,10 +1,12 @@
 //! What somebody wants of a container: written down durably, carried out by the pod's supervisor in order.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use crate::model::container::StopSignal;
 use crate::model::quantity::Seconds;
-use crate::names::ContainerId;
+use crate::names::{ContainerId, ContainerName};
 
 /// One wish, numbered in the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,27 @@ pub enum IntentState {
     Done(Outcome),
 }
 
+/// Why a wish was not fulfilled, or not yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Failure {
+    /// Which container of the pod it was; none where the pod as a whole failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<ContainerName>,
+    pub message: String,
+    /// The exit code that a shell would see.
+    pub code: u8,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(container) = &self.container {
+            write!(f, "container `{container}`: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
 /// What became of an intent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -55,10 +78,11 @@ pub enum Outcome {
     Done,
     /// There was nothing to do.
     Already,
-    /// It could not be done; the text says what happened, the code what a shell would see.
-    Failed { message: String, code: u8 },
+    Failed(Failure),
     /// It goes on, but not yet to its end: an init container failed and will be tried again.
-    Deferred { message: String },
+    Deferred(Failure),
     /// Another command's wish came before it took effect.
-    Overtaken { by: String },
+    Overtaken {
+        by: String,
+    },
 }

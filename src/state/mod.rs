@@ -7,7 +7,7 @@ mod lock;
 mod sqlite;
 mod store;
 
-pub use intent::{Intent, IntentKind, IntentState, Outcome};
+pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use lease::{Lease, LeaseError};
 pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,

@@ -547,10 +547,8 @@ fn claim_name(
 
 /// Claims a port; one on all addresses excludes one on any.
 fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result<(), Inner> {
-    let everywhere = |ip: Option<std::net::IpAddr>| ip.is_none_or(|ip| ip.is_unspecified());
     let ip = port
-        .host_ip
-        .filter(|_| !everywhere(port.host_ip))
+        .one_address()
         .map_or_else(|| "*".to_owned(), |ip| ip.to_string());
     let prefix = format!("{} {} ", port.protocol, port.host_port);
     let holder: Option<String> = tx
@@ -567,12 +565,8 @@ fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result
     };
     match holder {
         Some(holder) => {
-            let host = if ip == "*" { "0.0.0.0" } else { &ip };
-            Err(Taken::Port {
-                port: format!("{host}:{}/{}", port.host_port, port.protocol),
-                holder,
-            }
-            .into())
+            let port = port.to_string();
+            Err(Taken::Port { port, holder }.into())
         }
         None => Ok(()),
     }

@@ -27,7 +27,7 @@ use crate::model::state::{
     BootId, BootMillis, ContainerState, ExitStatus, ProcessRef, WaitReason, Wanted,
 };
 use crate::names::ContainerId;
-use crate::state::{Intent, IntentKind, Outcome};
+use crate::state::{Failure, Intent, IntentKind, Outcome};
 
 /// The place of a container in its pod: init containers first, as the spec has them.
 pub type Place = usize;
@@ -283,9 +283,12 @@ impl Machine {
             return;
         };
         let Some(place) = self.place_of(id) else {
-            let message = "no such container".to_owned();
-            self.outcomes
-                .push((intent.seq, Outcome::Failed { message, code: 125 }));
+            let failure = Failure {
+                container: None,
+                message: "no such container".to_owned(),
+                code: 125,
+            };
+            self.outcomes.push((intent.seq, Outcome::Failed(failure)));
             return;
         };
         match intent.kind {
@@ -359,14 +362,12 @@ impl Machine {
     fn kill(&mut self, place: Place, signal: StopSignal, commands: &mut Vec<Command>) -> Outcome {
         let member = &mut self.members[place];
         if !member.record.state.is_running() {
-            return Outcome::Failed {
-                message: format!(
-                    "can only kill running containers. {} is in state {}",
-                    member.record.id,
-                    member.record.state.word()
-                ),
-                code: 125,
-            };
+            let message = format!(
+                "can only kill running containers. {} is in state {}",
+                member.record.id,
+                member.record.state.word()
+            );
+            return Outcome::Failed(member.failed(message, 125));
         }
         if signal == StopSignal::KILL {
             // A container killed by hand stays down, as podman has it.
@@ -448,12 +449,9 @@ impl Machine {
             let ExitStatus::StartFailed { message, code } = &status else {
                 return;
             };
-            member.failed_start = Some((message.clone(), *code));
-            let outcome = Outcome::Failed {
-                message: message.clone(),
-                code: *code,
-            };
-            self.finish_start(place, outcome);
+            let failure = member.failed(message.clone(), *code);
+            member.failed_start = Some(failure.clone());
+            self.finish_start(place, Outcome::Failed(failure));
         }
         let member = &mut self.members[place];
         let restart_by_hand = matches!(
@@ -717,10 +715,10 @@ impl Machine {
                 deferred = deferred.or_else(|| member.failure());
             }
         }
-        if let Some(message) = deferred
+        if let Some(failure) = deferred
             && self.spec.restart_policy != RestartPolicy::Never
         {
-            self.finish_pod_start(Outcome::Deferred { message });
+            self.finish_pod_start(Outcome::Deferred(failure));
         }
     }
 
@@ -757,7 +755,7 @@ impl Machine {
             }
             _ => return false,
         };
-        if matches!(outcome, Outcome::Failed { .. }) {
+        if matches!(outcome, Outcome::Failed(_)) {
             self.members.iter_mut().for_each(Member::rest);
         }
         let seq = task.seq;
@@ -774,11 +772,8 @@ impl Machine {
             .iter()
             .filter(|member| member.role == Role::App && !member.removed)
         {
-            if let Some((message, code)) = &member.failed_start {
-                failure.get_or_insert_with(|| Outcome::Failed {
-                    message: message.clone(),
-                    code: *code,
-                });
+            if let Some(failed) = &member.failed_start {
+                failure.get_or_insert_with(|| Outcome::Failed(failed.clone()));
             } else if member.launching {
                 return None;
             } else if member.start.is_some() || member.record.state == ContainerState::Created {
@@ -797,7 +792,7 @@ impl Machine {
             .iter()
             .filter(|member| member.role == Role::Init)
             .find_map(Member::failure)
-            .map(|message| Outcome::Failed { message, code: 125 })
+            .map(Outcome::Failed)
     }
 
     fn place_of(&self, id: &ContainerId) -> Option<Place> {

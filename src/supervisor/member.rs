@@ -9,7 +9,7 @@ use crate::model::container::{ContainerSpec, Handler, Role, StopSignal};
 use crate::model::observed::{ContainerRecord, LastEnd};
 use crate::model::quantity::Seconds;
 use crate::model::state::{BootMillis, ContainerState, ExitStatus, Wanted};
-use crate::state::Intent;
+use crate::state::{Failure, Intent};
 
 /// Which writable layer a container starts on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub(super) struct Member {
     pub(super) layer: Layer,
     pub(super) launching: bool,
     /// How the first start after it was asked for failed: what was said, and the exit code.
-    pub(super) failed_start: Option<(String, u8)>,
+    pub(super) failed_start: Option<Failure>,
     pub(super) stop: Option<StopStep>,
     pub(super) stop_signal: StopSignal,
     pub(super) pre_stop: Option<Handler>,
@@ -235,15 +235,26 @@ impl Member {
     }
 
     /// Returns why those after it wait for ever, or for the next try.
-    pub(super) fn failure(&self) -> Option<String> {
+    pub(super) fn failure(&self) -> Option<Failure> {
         let status = self.record.exit().filter(|status| status.is_failure())?;
         Some(match status {
-            ExitStatus::StartFailed { message, .. } => message.clone(),
-            _ => format!(
-                "init container `{}` ended with exit code {}",
-                self.record.name,
-                status.code()
-            ),
+            ExitStatus::StartFailed { message, code } => self.failed(message.clone(), *code),
+            _ => {
+                let code = status.code();
+                self.failed(
+                    format!("the init container ended with exit code {code}"),
+                    125,
+                )
+            }
         })
+    }
+
+    /// Says of a failure that it is this container's.
+    pub(super) fn failed(&self, message: String, code: u8) -> Failure {
+        Failure {
+            container: Some(self.record.name.clone()),
+            message,
+            code,
+        }
     }
 }

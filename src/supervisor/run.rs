@@ -28,7 +28,7 @@ use crate::engine::start::{Context, Started};
 use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ExitStatus, ProcessRef};
-use crate::state::{Intent, Lease, Outcome, StoreError};
+use crate::state::{Failure, Intent, Lease, Outcome, StoreError};
 use crate::sys::{clock, process, socket};
 
 /// How long an idle supervisor waits for a last word.
@@ -445,10 +445,11 @@ impl Supervisor {
         if let Err(message) = result {
             let mut changes = self.machine.take_changes();
             for (_, outcome) in &mut changes.outcomes {
-                *outcome = Outcome::Failed {
+                *outcome = Outcome::Failed(Failure {
+                    container: None,
                     message: message.clone(),
                     code: 125,
-                };
+                });
             }
             self.keep(changes);
         }

@@ -44,6 +44,8 @@ pub struct Translated {
     pub application: Application,
     /// One for each object, in their order.
     pub findings: Vec<Findings>,
+    /// For each pod, the number of the object that it comes from.
+    pub origins: Vec<usize>,
     /// What was found in the ConfigMaps that the command line names.
     pub option_findings: Findings,
 }
@@ -55,11 +57,14 @@ pub fn translate<'a>(
     options: &PlayOptions,
 ) -> Translated {
     let mut translation = Translation::new(options);
+    let mut origins = Vec::new();
     let findings = objects
         .into_iter()
-        .map(|object| {
+        .enumerate()
+        .map(|(number, object)| {
             let mut findings = Findings::default();
             translation.object(object, &mut findings);
+            origins.resize(translation.application.pods.len(), number);
             findings
         })
         .collect();
@@ -67,6 +72,7 @@ pub fn translate<'a>(
     Translated {
         application: translation.finish(&mut option_findings),
         findings,
+        origins,
         option_findings,
     }
 }

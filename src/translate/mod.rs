@@ -31,4 +31,4 @@ pub use application::{Application, Translated, Translation, translate};
 pub use config::{ConfigMapData, SecretData, SecretValue};
 pub use generate::{Controller, GenerateError, GenerateOptions, Generated, documents, generate};
 pub use options::{NetworkChoice, OptionError, PlayOptions, parse_network, parse_publish};
-pub use reading::translate_reading;
+pub use reading::{Origins, TranslatedReading, translate_reading};

@@ -3,23 +3,55 @@
 //! podman reads more than the API server does. Where it does, the server's error is dropped: the
 //! translation judges the same field by podman's wider rule, so that nothing goes unjudged.
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::PodSpec;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use crate::manifest::rules::Spot;
 use crate::manifest::{
     Document, Finding, FindingType, Findings, Located, Object, Reading, Severity, Step,
 };
+
+use crate::names::PodName;
 
 use super::application::{Application, translate};
 use super::options::PlayOptions;
 use super::resources::HOST_DEVICE;
 
+/// An application, and where it comes from.
+#[derive(Debug)]
+pub struct TranslatedReading {
+    pub application: Application,
+    pub origins: Origins,
+    /// What was found in the command line's own ConfigMaps, which stand in no document of the reading.
+    pub option_findings: Findings,
+}
+
+/// From which object of a reading each pod comes.
+#[derive(Debug, Default)]
+pub struct Origins(BTreeMap<PodName, usize>);
+
+impl Origins {
+    /// Returns an error about a spot of a pod, or nothing where no document of the reading has it.
+    #[must_use]
+    pub fn error(
+        &self,
+        reading: &Reading,
+        (pod, spot): (&PodName, Spot<'_>),
+        kind: FindingType,
+        message: &str,
+    ) -> Option<Located> {
+        let read = reading.objects.get(*self.0.get(pod)?)?;
+        spot.error(read, kind, message)
+    }
+}
+
 /// Translates all that was read; what is found joins the reading's findings.
 ///
 /// A field that a rule has already refused is not refused again, and the application is to be
-/// played only if no error is among the reading's findings. The findings returned are those
-/// about the command line's own ConfigMaps, which stand in no document of the reading.
-pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> (Application, Findings) {
+/// played only if no error is among the reading's findings.
+pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> TranslatedReading {
     for read in &reading.objects {
         if let Some(judged) = read.object.as_ref().and_then(Judged::of) {
             let is_dropped =
@@ -32,6 +64,16 @@ pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> (Appli
         .iter()
         .filter_map(|read| Some((&read.document, read.object.as_ref()?)));
     let translated = translate(decoded.clone().map(|(_, object)| object), options);
+    let objects = reading.objects.iter().enumerate();
+    let numbers: Vec<usize> = objects
+        .filter(|(_, read)| read.object.is_some())
+        .map(|(number, _)| number)
+        .collect();
+    let pods = translated.application.pods.iter();
+    let origins = pods
+        .zip(&translated.origins)
+        .map(|(pod, origin)| (pod.name.clone(), numbers[*origin]));
+    let origins = Origins(origins.collect());
     let mut located = Vec::new();
     for ((document, _), findings) in decoded.zip(translated.findings) {
         located.extend(document.locate(findings));
@@ -40,7 +82,11 @@ pub fn translate_reading(reading: &mut Reading, options: &PlayOptions) -> (Appli
     located.retain(is_new);
     reading.findings.extend(located);
     Located::sort(&mut reading.findings);
-    (translated.application, translated.option_findings)
+    TranslatedReading {
+        application: translated.application,
+        origins,
+        option_findings: translated.option_findings,
+    }
 }
 
 fn is_about(located: &Located, document: &Document) -> bool {

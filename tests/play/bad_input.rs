@@ -66,7 +66,11 @@ fn what_the_host_lacks_is_told_before_anything_is_touched() {
         pod("web", "imagePullPolicy: Never", "").replace("localhost/busybox", "localhost/nothing");
     refused(&host, &image, &["bad.yaml:8:", "localhost/nothing"]);
     let hostpath = "volumes:\n- name: data\n  hostPath: {path: /no/such/place, type: Directory}";
-    refused(&host, &pod("web", "", hostpath), &["/no/such/place"]);
+    refused(
+        &host,
+        &pod("web", "", hostpath),
+        &["bad.yaml:8:22", "/no/such/place"],
+    );
     let map = "env:\n- name: A\n  valueFrom:\n    configMapKeyRef: {name: nosuch, key: a}";
     refused(
         &host,
@@ -83,7 +87,11 @@ fn what_the_host_lacks_is_told_before_anything_is_touched() {
     );
     let ports = "ports:\n- {containerPort: 80, hostPort: 7777}";
     let foreign = host.run_in(|| TcpListener::bind("0.0.0.0:7777").expect("bound"));
-    refused(&host, &pod("web", ports, ""), &["7777"]);
+    refused(
+        &host,
+        &pod("web", ports, ""),
+        &["bad.yaml:10:37", "7777", "process"],
+    );
     drop(foreign);
     let stay = format!("command: [sleep, '1000']\n{ports}");
     host.play(
@@ -91,8 +99,16 @@ fn what_the_host_lacks_is_told_before_anything_is_touched() {
         &pod("other", &stay, "terminationGracePeriodSeconds: 0"),
     )
     .expect();
-    refused(&host, &pod("web", ports, ""), &["7777", "other"]);
-    refused(&host, &pod("other", "", ""), &["other", "already exists"]);
+    refused(
+        &host,
+        &pod("web", ports, ""),
+        &["bad.yaml:10:37", "7777", "pod `other`"],
+    );
+    refused(
+        &host,
+        &pod("other", "", ""),
+        &["bad.yaml:4:9", "other", "already exists"],
+    );
     host.down("other").expect();
     host.expect_clean();
 }
@@ -103,7 +119,7 @@ fn a_pod_that_does_not_start_leaves_nothing() {
     refused(
         &host,
         &pod("web", "command: [/no/such/program]", ""),
-        &["/no/such/program"],
+        &["bad.yaml:9:15", "/no/such/program"],
     );
     let volumes = "
 apiVersion: v1
@@ -126,13 +142,13 @@ stringData: {a: b}
     refused(
         &host,
         &format!("{volumes}{first}{second}"),
-        &["/no/such/program"],
+        &["bad.yaml:22:55", "/no/such/program"],
     );
-    let init = "restartPolicy: Never\ninitContainers:\n- {name: no, image: localhost/busybox, command: [sh, -c, exit 3]}";
+    let init = "restartPolicy: Never\ninitContainers:\n- {name: prepare, image: localhost/busybox, command: [sh, -c, exit 3]}";
     refused(
         &host,
         &pod("web", "command: [sleep, '1000']", init),
-        &["no", "3"],
+        &["bad.yaml:8:12", "init container", "3"],
     );
     host.expect_clean();
 }

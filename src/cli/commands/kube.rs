@@ -1,6 +1,6 @@
 //! `kube play` and `kube down`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -11,20 +11,17 @@ use super::super::args::{Down, Global, Play, Validation};
 use super::super::error::Error;
 use super::super::output::{Format, Output, tell};
 use super::input::sources;
-use super::open;
+use super::{open, unmet};
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
-use crate::engine::{Engine, sandbox, volumes};
-use crate::manifest::rules::Present;
+use crate::engine::{Engine, sandbox};
 use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::model::infra::EtcHostname;
 use crate::model::network::NetworkSpec;
-use crate::model::observed::{ConfigData, ObjectContent, Observed};
 use crate::model::pod::{ContainerNaming, PodSpec};
-use crate::model::volume::VolumeSpec;
 use crate::names::{ApplicationName, ImageId, ImageRef, ObjectName};
 use crate::plan::{self, Bridge, DownWish, Host, PlayWish};
-use crate::translate::{self, Application, PlayOptions};
+use crate::translate::{self, Application, PlayOptions, TranslatedReading};
 
 /// Plays manifests.
 pub(super) fn play<W: Write>(
@@ -44,14 +41,18 @@ pub(super) fn play<W: Write>(
     refuse_unsupported(arguments)?;
     let options = play_options(arguments)?;
     let unknown_fields = unknown_fields(arguments.validate, called_as);
-    let (mut reading, application) = read_application(&arguments.files, &options, unknown_fields)?;
+    let (mut reading, translated) = read_application(&arguments.files, &options, unknown_fields)?;
     refuse_errors(&reading.findings)?;
+    let (application, origins) = (translated.application, translated.origins);
     let mut engine = open::engine(global, "kube play")?;
     let observed = engine.observed()?;
-    let mut present = present(&application, &observed);
-    present.missing_images = missing_images(&mut engine, &application)?;
-    manifest::rules::check_present(&mut reading, &present);
-    accept(reading, unknown_fields, &application)?;
+    unmet::check(
+        &mut engine,
+        &mut reading,
+        (&application, &origins),
+        &observed,
+    )?;
+    accept(&reading, unknown_fields, &application)?;
     let host = gather(&mut engine, &application)?;
     let wish = PlayWish {
         name: application_name(&arguments.files),
@@ -62,7 +63,9 @@ pub(super) fn play<W: Write>(
     if arguments.dry_run {
         return print_plan(&plan, arguments.format.as_ref(), output);
     }
-    let report = engine.execute(plan)?;
+    let report = engine
+        .execute(plan)
+        .map_err(|error| unmet::place(error, &reading, &origins))?;
     for warning in &report.warnings {
         tell(&format!("warning: {warning}\n"));
     }
@@ -77,8 +80,9 @@ pub(super) fn down<W: Write>(
 ) -> Result<(), Error> {
     let options = PlayOptions::new(working_dir()?);
     let unknown_fields = UnknownFields::Ignore;
-    let (reading, application) = read_application(&arguments.files, &options, unknown_fields)?;
-    accept(reading, unknown_fields, &application)?;
+    let (reading, translated) = read_application(&arguments.files, &options, unknown_fields)?;
+    let application = translated.application;
+    accept(&reading, unknown_fields, &application)?;
     let mut engine = open::engine(global, "kube down")?;
     let wish = DownWish {
         pods: application.pods.into_iter().map(|pod| pod.name).collect(),
@@ -201,84 +205,35 @@ fn read_application(
     files: &[PathBuf],
     options: &PlayOptions,
     unknown_fields: UnknownFields,
-) -> Result<(Reading, Application), Error> {
+) -> Result<(Reading, TranslatedReading), Error> {
     let read_options = ReadOptions {
         unknown_fields,
         ..ReadOptions::default()
     };
     let mut reading = manifest::read(&sources(files)?, &read_options);
     manifest::rules::check_all(&mut reading);
-    let (application, own) = translate::translate_reading(&mut reading, options);
-    if let Some(finding) = own.0.first() {
+    let translated = translate::translate_reading(&mut reading, options);
+    if let Some(finding) = translated.option_findings.0.first() {
         let text = format!(
             "error: --configmap: {}: {}\n",
             finding.path, finding.message
         );
         return Err(Error::Manifest(text));
     }
-    Ok((reading, application))
-}
-
-/// Returns the ConfigMaps and Secrets that the pods of an application will find.
-fn present(application: &Application, observed: &Observed) -> Present {
-    let mut present = BTreeMap::new();
-    for object in &observed.objects {
-        let keys = match &object.content {
-            ObjectContent::ConfigMap(data) => keys_of(data),
-            ObjectContent::Secret { keys, .. } => keys.iter().cloned().collect(),
-        };
-        present.insert((object.content.kind(), object.name.to_string()), keys);
-    }
-    for map in &application.config_maps {
-        present.insert(("ConfigMap", map.name.to_string()), keys_of(&map.data));
-    }
-    for secret in &application.secrets {
-        let keys = secret.values.keys().cloned().collect();
-        present.insert(("Secret", secret.name.to_string()), keys);
-    }
-    Present {
-        objects: present,
-        ..Present::default()
-    }
-}
-
-/// Returns the images that are not on this host, as the pods name them.
-fn missing_images(
-    engine: &mut Engine,
-    application: &Application,
-) -> Result<BTreeSet<String>, Error> {
-    let mut missing = BTreeSet::new();
-    for container in application.pods.iter().flat_map(PodSpec::all_containers) {
-        if engine.find_image(&container.image)?.is_none() {
-            missing.insert(container.image.to_string());
-        }
-    }
-    Ok(missing)
-}
-
-fn keys_of(data: &ConfigData) -> BTreeSet<String> {
-    data.text
-        .keys()
-        .chain(data.binary.keys())
-        .cloned()
-        .collect()
+    Ok((reading, translated))
 }
 
 /// Shows every finding; an error ends it.
 fn accept(
-    reading: Reading,
+    reading: &Reading,
     unknown_fields: UnknownFields,
     application: &Application,
 ) -> Result<(), Error> {
-    let shown: Vec<Located> = match unknown_fields {
+    let mut shown = reading.findings.clone();
+    if unknown_fields == UnknownFields::Ignore {
         // Called as podman, what is only a warning is not told: its tests want a clean stderr.
-        UnknownFields::Ignore => reading
-            .findings
-            .into_iter()
-            .filter(|located| located.finding.severity == Severity::Error)
-            .collect(),
-        UnknownFields::Warn | UnknownFields::Refuse => reading.findings,
-    };
+        shown.retain(|located| located.finding.severity == Severity::Error);
+    }
     let report = manifest::Report(&shown).to_string();
     if shown
         .iter()
@@ -317,11 +272,10 @@ fn application_name(files: &[PathBuf]) -> ApplicationName {
         .unwrap_or_else(|_| ObjectName::parse("stdin").expect("the constant is a name"))
 }
 
-/// Learns what the plan has to know of the host, and checks what can be checked before anything is touched.
+/// Learns what the plan has to know of the host.
 fn gather(engine: &mut Engine, application: &Application) -> Result<Host, Error> {
     let mut images = BTreeMap::new();
     for pod in &application.pods {
-        check_host_paths(pod)?;
         for container in pod.all_containers() {
             if !images.contains_key(&container.image) {
                 let id = find_image(engine, pod, &container.image)?;
@@ -343,7 +297,6 @@ fn gather(engine: &mut Engine, application: &Application) -> Result<Host, Error>
         }
         false => None,
     };
-    check_ports(engine, application)?;
     Ok(Host { images, bridge })
 }
 
@@ -356,39 +309,6 @@ fn find_image(engine: &mut Engine, pod: &PodSpec, reference: &ImageRef) -> Resul
         }
         .into()),
     }
-}
-
-fn check_host_paths(pod: &PodSpec) -> Result<(), Error> {
-    for (name, volume) in &pod.volumes {
-        if let VolumeSpec::HostPath { path, kind } = volume {
-            volumes::check_host_path(path, *kind).map_err(|source| Error::Volume {
-                pod: pod.name.to_string(),
-                volume: name.to_string(),
-                source: Box::new(source),
-            })?;
-        }
-    }
-    Ok(())
-}
-
-/// Finds ports that a foreign process has; those of other pods are told by their claims, with the pod's name.
-fn check_ports(engine: &Engine, application: &Application) -> Result<(), Error> {
-    let observed = engine.observed()?;
-    let claimed: Vec<_> = observed
-        .pods
-        .iter()
-        .flat_map(|pod| pod.record.spec.published_ports())
-        .map(|port| (port.protocol, port.host_port))
-        .collect();
-    let free: Vec<_> = application
-        .pods
-        .iter()
-        .flat_map(PodSpec::published_ports)
-        .filter(|port| !claimed.contains(&(port.protocol, port.host_port)))
-        .collect();
-    crate::engine::network::hold_ports(&free)
-        .map(drop)
-        .map_err(|error| crate::engine::EngineError::from(error).into())
 }
 
 fn print_plan<W: Write>(

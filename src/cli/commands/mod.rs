@@ -14,6 +14,7 @@ mod logs;
 mod open;
 mod pod_ps;
 mod ps;
+mod unmet;
 mod validate;
 
 use super::args::{

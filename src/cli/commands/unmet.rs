@@ -1,0 +1,171 @@
+//! What manifests need of this host and do not find there, each told at its place before anything is touched.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::error::Error;
+use crate::engine::{Engine, EngineError, network, volumes};
+use crate::manifest::rules::{self, Present, Spot};
+use crate::manifest::{self, FindingType, Located, Reading};
+use crate::model::network::PublishedPort;
+use crate::model::observed::{ConfigData, ObjectContent, Observed};
+use crate::model::pod::PodSpec;
+use crate::model::volume::VolumeSpec;
+use crate::names::PodName;
+use crate::translate::{Application, Origins};
+
+/// Adds what is missing to the findings of the manifests.
+///
+/// # Errors
+/// The images cannot be read; or a port is taken that no manifest names, but the command line.
+pub(super) fn check(
+    engine: &mut Engine,
+    reading: &mut Reading,
+    (application, origins): (&Application, &Origins),
+    observed: &Observed,
+) -> Result<(), Error> {
+    let present = Present {
+        objects: objects(application, observed),
+        missing_images: missing_images(engine, application)?,
+    };
+    rules::check_present(reading, &present);
+    let mut found = Vec::new();
+    for pod in &application.pods {
+        let unmet = [name_in_use(pod, observed)].into_iter().flatten();
+        for unmet in unmet.chain(host_paths(pod)).chain(ports(pod, observed)) {
+            match unmet.locate(reading, &pod.name, origins) {
+                Some(located) => found.push(located),
+                None => {
+                    return Err(Error::Unmet(format!(
+                        "pod `{}`: {}",
+                        pod.name, unmet.message
+                    )));
+                }
+            }
+        }
+    }
+    reading.findings.extend(found);
+    Located::sort(&mut reading.findings);
+    Ok(())
+}
+
+/// Something of a pod that the host refuses.
+struct Unmet<'a> {
+    spot: Spot<'a>,
+    kind: FindingType,
+    message: String,
+}
+
+impl Unmet<'_> {
+    fn locate(&self, reading: &Reading, pod: &PodName, origins: &Origins) -> Option<Located> {
+        origins.error(reading, (pod, self.spot), self.kind, &self.message)
+    }
+}
+
+/// Returns the ConfigMaps and Secrets that the pods of an application will find, with their keys.
+fn objects(
+    application: &Application,
+    observed: &Observed,
+) -> BTreeMap<(&'static str, String), BTreeSet<String>> {
+    let mut present = BTreeMap::new();
+    for object in &observed.objects {
+        let keys = match &object.content {
+            ObjectContent::ConfigMap(data) => keys_of(data),
+            ObjectContent::Secret { keys, .. } => keys.iter().cloned().collect(),
+        };
+        present.insert((object.content.kind(), object.name.to_string()), keys);
+    }
+    for map in &application.config_maps {
+        present.insert(("ConfigMap", map.name.to_string()), keys_of(&map.data));
+    }
+    for secret in &application.secrets {
+        let keys = secret.values.keys().cloned().collect();
+        present.insert(("Secret", secret.name.to_string()), keys);
+    }
+    present
+}
+
+fn keys_of(data: &ConfigData) -> BTreeSet<String> {
+    let keys = data.text.keys().chain(data.binary.keys());
+    keys.cloned().collect()
+}
+
+/// Returns the images that are not on this host, as the pods name them.
+fn missing_images(
+    engine: &mut Engine,
+    application: &Application,
+) -> Result<BTreeSet<String>, Error> {
+    let mut missing = BTreeSet::new();
+    for container in application.pods.iter().flat_map(PodSpec::all_containers) {
+        if engine.find_image(&container.image)?.is_none() {
+            missing.insert(container.image.to_string());
+        }
+    }
+    Ok(missing)
+}
+
+fn name_in_use<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
+    observed.pod(&pod.name).map(|_| Unmet {
+        spot: Spot::Name,
+        kind: FindingType::Duplicate,
+        message: format!("name {:?} is in use: pod already exists", pod.name.as_str()),
+    })
+}
+
+fn host_paths(pod: &PodSpec) -> impl Iterator<Item = Unmet<'_>> {
+    pod.volumes.iter().filter_map(|(name, volume)| {
+        let VolumeSpec::HostPath { path, kind } = volume else {
+            return None;
+        };
+        let error = volumes::check_host_path(path, *kind).err()?;
+        Some(Unmet {
+            spot: Spot::HostPath(name.as_str()),
+            kind: FindingType::NotFound,
+            message: error.to_string(),
+        })
+    })
+}
+
+/// Finds ports that another pod or a foreign process has.
+fn ports<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
+    pod.published_ports().find_map(|port| {
+        let holder = observed
+            .pods
+            .iter()
+            .map(|pod| &pod.record.spec)
+            .find(|other| other.published_ports().any(|other| other.collides(&port)));
+        let message = match holder {
+            Some(holder) => Some(format!(
+                "port {port} is already taken by pod `{}`",
+                holder.name
+            )),
+            None => foreign(&port),
+        };
+        message.map(|message| Unmet {
+            spot: Spot::HostPort(port.host_port),
+            kind: FindingType::Duplicate,
+            message,
+        })
+    })
+}
+
+fn foreign(port: &PublishedPort) -> Option<String> {
+    let held = network::hold_ports(std::slice::from_ref(port));
+    held.err().map(|error| error.to_string())
+}
+
+/// Gives an error of the engine its place in the manifest, where it is about what one names.
+pub(super) fn place(error: EngineError, reading: &Reading, origins: &Origins) -> Error {
+    let EngineError::NotStarted { pod, failure } = &error else {
+        return error.into();
+    };
+    let spot = match &failure.container {
+        // What a shell answers for a command that is not there, or is no program.
+        Some(container) if matches!(failure.code, 126 | 127) => Spot::Command(container.as_str()),
+        Some(container) => Spot::Container(container.as_str()),
+        None => Spot::Name,
+    };
+    match origins.error(reading, (pod, spot), FindingType::Invalid, &failure.message) {
+        Some(located) => Error::Manifest(manifest::Report(&[located]).to_string()),
+        None => error.into(),
+    }
+}
