@@ -273,6 +273,15 @@ impl<W: Write> Output<W> {
         Ok(self.writer.flush()?)
     }
 
+    /// Prints lines of cells in aligned columns.
+    ///
+    /// # Errors
+    /// The writer.
+    pub fn table(&mut self, lines: &[Vec<String>]) -> Result<(), OutputError> {
+        self.writer.write_all(align(lines).as_bytes())?;
+        Ok(self.writer.flush()?)
+    }
+
     /// Prints one line.
     ///
     /// # Errors

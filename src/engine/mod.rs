@@ -12,6 +12,7 @@ pub mod launch;
 pub mod network;
 pub mod objects;
 pub mod paths;
+pub mod processes;
 pub mod protocol;
 pub mod sandbox;
 pub mod stage;

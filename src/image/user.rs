@@ -3,6 +3,7 @@
 //! A name means nothing without the image: `/etc/passwd` and `/etc/group` are read beneath the
 //! root descriptor, so that a link in the image cannot make the host's files count.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
@@ -124,6 +125,43 @@ pub fn find_group(root: BorrowedFd<'_>, text: &str) -> Result<u32, UserError> {
         .find(|group| group.name == text)
         .map(|group| group.gid)
         .ok_or_else(|| UserError::NoGroup(text.to_owned()))
+}
+
+/// The names that a container's own files give to ids.
+#[derive(Debug, Clone, Default)]
+pub struct IdNames {
+    users: BTreeMap<u32, String>,
+    groups: BTreeMap<u32, String>,
+}
+
+impl IdNames {
+    /// Reads the names of the container whose root this is; files that are missing or wild name nobody.
+    #[must_use]
+    pub fn read(root: BorrowedFd<'_>) -> Self {
+        let mut names = Self::default();
+        // The first entry of an id is the one that counts, as for getpwuid(3).
+        for account in accounts(root).unwrap_or_default() {
+            names.users.entry(account.uid).or_insert(account.name);
+        }
+        for group in groups(root).unwrap_or_default() {
+            names.groups.entry(group.gid).or_insert(group.name);
+        }
+        names
+    }
+
+    /// Returns the name of a user, or the number where there is none.
+    #[must_use]
+    pub fn user(&self, uid: u32) -> String {
+        let name = self.users.get(&uid).cloned();
+        name.unwrap_or_else(|| uid.to_string())
+    }
+
+    /// Returns the name of a group, or the number where there is none.
+    #[must_use]
+    pub fn group(&self, gid: u32) -> String {
+        let name = self.groups.get(&gid).cloned();
+        name.unwrap_or_else(|| gid.to_string())
+    }
 }
 
 /// Returns a number, or none for a name.

@@ -16,6 +16,7 @@ pub mod netlink;
 pub mod overlay;
 pub mod path;
 pub mod process;
+pub mod procfs;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;

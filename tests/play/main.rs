@@ -10,3 +10,4 @@ mod played;
 mod probes;
 mod settings;
 mod traces;
+mod watching;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::pod::LogSelection;
+use super::watch::{Port, Top};
 use super::{Filter, Format, Listing};
 
 /// Commands about containers that need no noun.
@@ -34,6 +35,14 @@ pub enum ContainerCommand {
     Wait(WaitContainers),
     /// Exit with 0 if there is such a container, with 1 if not
     Exists(ContainerExists),
+    /// Show the processes of a container
+    ///
+    /// Descriptors: args, capamb, capbnd, capeff, capinh, capprm, comm, etime, group, groups, hgroup, hgroups,
+    /// hpid, huser, label, nice, pcpu, pgid, pid, ppid, rgroup, rss, ruser, seccomp, state, stime, time, tty,
+    /// user, vsz, and the codes of ps(1) for AIX such as %C.
+    Top(Top),
+    /// List where the ports of containers are published
+    Port(Port),
 }
 
 /// Commands about containers.

@@ -9,6 +9,7 @@ mod kube;
 mod pod;
 mod time;
 mod validate;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -32,6 +33,7 @@ pub use pod::{
 };
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Validate};
+pub use watch::{PodTop, Port, Top};
 
 use super::output::Format;
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::time::Moment;
+use super::watch::PodTop;
 use super::{Filter, Format, Listing};
 
 /// Commands about pods.
@@ -29,6 +30,10 @@ pub enum PodCommand {
     Rm(RemovePods),
     /// Exit with 0 if there is such a pod, with 1 if not
     Exists(PodExists),
+    /// Show the processes of a pod's containers
+    ///
+    /// The descriptors are those of `podwright top`.
+    Top(PodTop),
 }
 
 /// Which pods.

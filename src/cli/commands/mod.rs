@@ -13,7 +13,9 @@ mod lifecycle;
 mod logs;
 mod open;
 mod pod_ps;
+mod port;
 mod ps;
+mod top;
 mod unmet;
 mod validate;
 
@@ -141,6 +143,8 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
         ContainerCommand::Exists(arguments) => {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
+        ContainerCommand::Top(arguments) => top::of_container(&mut context(global), arguments),
+        ContainerCommand::Port(arguments) => port::list(&mut context(global), arguments),
     }
 }
 
@@ -171,6 +175,7 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
         PodCommand::Exists(arguments) => {
             lifecycle::pod_exists(&open::engine(global, "pod exists")?, &arguments.name)
         }
+        PodCommand::Top(arguments) => top::of_pod(&mut context(global), arguments),
     }
 }
 

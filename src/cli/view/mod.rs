@@ -8,6 +8,7 @@ mod image;
 mod inspect;
 mod pod;
 mod pod_inspect;
+pub(super) mod top;
 mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};

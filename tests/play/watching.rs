@@ -1,0 +1,103 @@
+//! What looks at running pods: `top`, `port`.
+
+use super::host::{Host, pod};
+
+#[test]
+fn top_shows_the_processes_as_the_container_numbers_and_names_them() {
+    let Some(host) = Host::new() else { return };
+    let yaml = pod(
+        "web",
+        "command: [sh, -c, 'sleep 1000 & echo up; wait']\nsecurityContext: {runAsUser: 1000}",
+        "terminationGracePeriodSeconds: 0",
+    );
+    host.play("web", &yaml).expect();
+    host.wait_for_log("web", "main", "up");
+    let text = host.run(&["top", "web-main"]).expect();
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(
+        lines[0],
+        [
+            "USER", "PID", "PPID", "%CPU", "ELAPSED", "TTY", "TIME", "COMMAND"
+        ]
+    );
+    assert_eq!(lines.len(), 3, "{text}");
+    assert_eq!((&lines[1][..3], lines[1][5]), (&["web", "1", "0"][..], "?"));
+    assert_eq!((lines[2][0], lines[2][2]), ("web", "1"));
+    assert_eq!(lines[2][7..], ["sleep", "1000"]);
+    // Another descriptor, and a process that was executed in the container.
+    let child = host.spawn(&["exec", "web-main", "sleep", "1234"]);
+    let until = std::time::Instant::now() + super::host::PATIENCE;
+    let text = loop {
+        let text = host
+            .run(&["pod", "top", "web", "huser,hpid", "pid", "seccomp", "%a"])
+            .expect();
+        if text.contains("sleep 1234") {
+            break text;
+        }
+        assert!(std::time::Instant::now() < until, "{text}");
+    };
+    assert_eq!(text.lines().count(), 4, "{text}");
+    let process = host.container("web", "main");
+    let pid = process.state.process().expect("running").pid.to_string();
+    let first: Vec<&str> = text
+        .lines()
+        .nth(1)
+        .unwrap_or("")
+        .split_whitespace()
+        .collect();
+    assert_eq!(first[1..4], [pid.as_str(), "1", "filter"]);
+    host.run(&["kill", "web-main"]).expect();
+    assert_eq!(Host::finish(child).code, Some(137));
+    host.wait_for("web", "main", |container| !container.state.is_running());
+    let error = host.run(&["top", "web-main"]);
+    assert_eq!(error.code, Some(125));
+    assert!(error.stderr.contains("only be used on running containers"));
+    let error = host.run(&["top", "web-main", "shoesize"]);
+    assert_eq!(error.code, Some(125));
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn port_says_where_a_port_is_published() {
+    let Some(host) = Host::new() else { return };
+    let yaml = pod(
+        "web",
+        "command: [sleep, '1000']
+ports:
+- {containerPort: 80, hostPort: 8087, hostIP: 192.0.2.1}
+- {containerPort: 53, hostPort: 5353, protocol: UDP}",
+        "terminationGracePeriodSeconds: 0",
+    );
+    host.play("web", &yaml).expect();
+    assert_eq!(
+        host.run(&["port", "web-main"]).expect(),
+        "80/tcp -> 192.0.2.1:8087\n53/udp -> 0.0.0.0:5353\n"
+    );
+    assert_eq!(
+        host.run(&["port", "web-main", "80"]).expect(),
+        "192.0.2.1:8087\n"
+    );
+    assert_eq!(
+        host.run(&["port", "--latest", "53/udp"]).expect(),
+        "0.0.0.0:5353\n"
+    );
+    let id = host.container("web", "main").id;
+    assert_eq!(
+        host.run(&["container", "port", "--all"]).expect(),
+        format!(
+            "{0}\t80/tcp -> 192.0.2.1:8087\n{0}\t53/udp -> 0.0.0.0:5353\n",
+            id.short()
+        )
+    );
+    let error = host.run(&["port", "web-main", "81"]);
+    assert_eq!(error.code, Some(125));
+    assert!(
+        error
+            .stderr
+            .contains("failed to find published port \"81\"")
+    );
+}
