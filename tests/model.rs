@@ -6,7 +6,7 @@ mod support {
     pub(crate) mod filled;
 }
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use podwright::model::pod::{PodSpec, Wire};
@@ -44,6 +44,91 @@ fn each_fact_of_a_pod_stands_in_its_wire_form_exactly_once() {
     for sentinel in &sentinels.given {
         assert_eq!(counts.get(sentinel), Some(&1), "{sentinel} in {wire:#}");
     }
+}
+
+/// Returns every leaf of a document by its JSON pointer (RFC 6901).
+fn leaves(value: &Value) -> BTreeMap<String, Value> {
+    fn walk(value: &Value, at: String, leaves: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    walk(item, format!("{at}/{index}"), leaves);
+                }
+            }
+            Value::Object(fields) => {
+                for (key, item) in fields {
+                    let key = key.replace('~', "~0").replace('/', "~1");
+                    walk(item, format!("{at}/{key}"), leaves);
+                }
+            }
+            leaf => {
+                leaves.insert(at, leaf.clone());
+            }
+        }
+    }
+    let mut all = BTreeMap::new();
+    walk(value, String::new(), &mut all);
+    all
+}
+
+/// Returns the values that could stand in the place of an enum's, as serde's own error lists them.
+fn other_variants(wire: &Value, pointer: &str) -> Vec<Value> {
+    let mut wrong = wire.clone();
+    *wrong.pointer_mut(pointer).unwrap() = "no-such-variant".into();
+    let Err(error) = serde_json::from_value::<Wire>(wrong) else {
+        return Vec::new();
+    };
+    let error = error.to_string();
+    let known = error.split_once("expected").map_or("", |(_, known)| known);
+    known
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .map(Value::from)
+        .filter(|variant| wire.pointer(pointer) != Some(variant))
+        .collect()
+}
+
+#[test]
+fn each_switch_and_each_choice_of_a_pod_is_one_leaf_of_its_wire_form() {
+    let mut sentinels = Sentinels::default();
+    let wire = serde_json::to_value(Wire::new(filled::pod(&mut sentinels))).unwrap();
+    let before = leaves(&wire);
+    let (mut switches, mut choices) = (0, 0);
+    for (pointer, leaf) in before.iter().filter(|(pointer, _)| *pointer != "/version") {
+        let others = match leaf {
+            Value::Bool(on) => vec![Value::Bool(!on)],
+            Value::String(text) if !sentinels.given.contains(text) => {
+                other_variants(&wire, pointer)
+            }
+            _ => Vec::new(),
+        };
+        if others.is_empty() {
+            // A sentinel, or a text of its own such as a signal's name: told apart by its value.
+            let same = before.values().filter(|other| *other == leaf).count();
+            assert_eq!(same, 1, "{pointer} {leaf}");
+        }
+        for other in others {
+            let mut changed = wire.clone();
+            *changed.pointer_mut(pointer).unwrap() = other.clone();
+            // A variant that carries data has another form; a text leaf cannot become one.
+            let Ok(read) = serde_json::from_value::<Wire>(changed) else {
+                continue;
+            };
+            let after = leaves(&serde_json::to_value(&read).unwrap());
+            let names = before.keys().chain(after.keys());
+            let differ: BTreeSet<_> = names
+                .filter(|name| before.get(*name) != after.get(*name))
+                .collect();
+            assert_eq!(differ, BTreeSet::from([pointer]), "{other}");
+            match leaf {
+                Value::Bool(_) => switches += 1,
+                _ => choices += 1,
+            }
+        }
+    }
+    println!("{switches} switches and {choices} choices, one leaf each");
+    assert!(switches > 20 && choices > 20, "{switches} and {choices}");
 }
 
 #[test]

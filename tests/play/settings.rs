@@ -102,3 +102,31 @@ fn nowhere_below(directory: &Path, read: &mut u32) {
         }
     }
 }
+
+#[test]
+fn pod_inspect_shows_the_spec_whole_and_equal_security_of_pod_and_container_once_each() {
+    let Some(host) = Host::new() else { return };
+    let same = "{runAsUser: 70001, runAsGroup: 70002, seccompProfile: {type: Unconfined}, runAsNonRoot: true}";
+    let main = format!("command: [sleep, '1000']\nsecurityContext: {same}");
+    let spec = format!("terminationGracePeriodSeconds: 0\nsecurityContext: {same}");
+    host.play("web", &pod("web", &main, &spec)).expect();
+    let ran = host.run(&["pod", "inspect", "web", "--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let inspected: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let shown = &inspected[0]["Spec"];
+    let process = |at: &str| {
+        shown
+            .pointer(at)
+            .unwrap_or_else(|| panic!("{at}: {shown:#}"))
+    };
+    assert_eq!(
+        process("/infra/process/security"),
+        process("/containers/0/process/security")
+    );
+    for sentinel in ["70001", "70002"] {
+        let times = shown.to_string().matches(sentinel).count();
+        assert_eq!(times, 2, "{sentinel}: {shown:#}");
+    }
+    host.down("web").expect();
+    host.expect_clean();
+}
