@@ -110,6 +110,11 @@ impl Document {
         self.tree.node(self.root)
     }
 
+    /// Tells whether an offset of the source lies inside a text of the document.
+    pub(super) fn has_text_at(&self, at: usize) -> bool {
+        self.tree.has_text_at(at)
+    }
+
     /// Returns where a field stands: its value, or the key of what holds it if it is absent or empty.
     #[must_use]
     pub fn span_of(&self, path: &FieldPath) -> Span {

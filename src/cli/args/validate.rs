@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::manifest::KubernetesVersion;
+use crate::manifest::{KindPattern, KubernetesVersion};
 
 /// Arguments of `kube validate`.
 #[derive(Debug, Args)]
@@ -18,6 +18,15 @@ pub struct Validate {
     /// Count warnings as errors
     #[arg(long)]
     pub strict: bool,
+    /// Take no notice of objects of this kind: `KIND` or `API-VERSION/KIND`
+    #[arg(long, value_name = "KIND", value_parser = KindPattern::parse, value_delimiter = ',')]
+    pub skip: Vec<KindPattern>,
+    /// Refuse objects of this kind
+    #[arg(long, value_name = "KIND", value_parser = KindPattern::parse, value_delimiter = ',')]
+    pub reject: Vec<KindPattern>,
+    /// Take what the manifests name and do not hold for applied elsewhere, and do not warn of it
+    #[arg(long)]
+    pub partial: bool,
     /// Form of the output
     #[arg(short, long, value_enum, default_value_t = ReportForm::Text, value_name = "FORM")]
     pub output: ReportForm,

@@ -7,23 +7,14 @@ use super::super::error::Error;
 use super::super::output::{Output, stdout_has_colour, tell};
 use super::input::sources;
 use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
-use crate::manifest::rules::check_all;
-use crate::manifest::{self, Kinds, Located, ReadOptions, Severity, UnknownFields, Verdict};
+use crate::manifest::{self, Extent, Located, Severity, ValidateOptions, Verdict};
 
 /// Checks manifests and touches nothing.
 pub(super) fn validate<W: Write>(
     arguments: &Validate,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
-    let options = ReadOptions {
-        unknown_fields: UnknownFields::Refuse,
-        kinds: Kinds::BuiltIn,
-        kubernetes: arguments.kubernetes_version,
-    };
-    let sources = sources(&arguments.files)?;
-    let mut reading = manifest::read(&sources, &options);
-    check_all(&mut reading);
-    let verdict = Verdict::of(&sources, reading);
+    let verdict = manifest::validate(&sources(&arguments.files)?, &options(arguments));
     show(&verdict, arguments.output, output)?;
     if arguments.summary {
         summary(&verdict, arguments.output, output)?;
@@ -34,6 +25,18 @@ pub(super) fn validate<W: Write>(
     match verdict.findings.iter().any(counts) {
         true => Err(Error::Code(1)),
         false => Ok(()),
+    }
+}
+
+fn options(arguments: &Validate) -> ValidateOptions {
+    ValidateOptions {
+        kubernetes: arguments.kubernetes_version,
+        extent: match arguments.partial {
+            true => Extent::Part,
+            false => Extent::Whole,
+        },
+        skip: arguments.skip.clone(),
+        reject: arguments.reject.clone(),
     }
 }
 

@@ -41,6 +41,30 @@ impl<'f> Row<'f> {
 }
 
 impl FindingType {
+    const ALL: [Self; 15] = [
+        Self::Required,
+        Self::Invalid,
+        Self::Duplicate,
+        Self::Forbidden,
+        Self::NotSupported,
+        Self::NotFound,
+        Self::TooLong,
+        Self::TooMany,
+        Self::TypeInvalid,
+        Self::Syntax,
+        Self::Decode,
+        Self::UnknownField,
+        Self::DuplicateField,
+        Self::UnknownKind,
+        Self::Warning,
+    ];
+
+    /// Finds a type by its name.
+    #[must_use]
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
+
     /// Returns the name of the type, the API server's where it has one.
     #[must_use]
     pub fn name(self) -> &'static str {

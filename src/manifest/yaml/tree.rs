@@ -113,6 +113,14 @@ impl Tree {
         }
     }
 
+    /// Tells whether an offset of the source lies inside a string.
+    pub(in crate::manifest) fn has_text_at(&self, at: usize) -> bool {
+        let at = narrow(at);
+        self.cells.iter().any(|cell| {
+            matches!(cell.value, Stored::Text(_)) && (cell.start..cell.end).contains(&at)
+        })
+    }
+
     fn range(&self, start: u32, end: u32) -> &[NodeId] {
         &self.children[start as usize..end as usize]
     }
