@@ -24,6 +24,11 @@ pub enum Error {
         prefix: String,
         ids: Vec<String>,
     },
+    /// There is no volume of this name to remove: a code of its own, as podman has it.
+    #[error("no such volume: `{name}`")]
+    NoVolume { name: String },
+    #[error("volume `{name}` is in use by pod `{}`", .pods.join("`, `"))]
+    VolumeInUse { name: String, pods: Vec<String> },
     /// What was found in manifests, already shown with its places.
     #[error("{0}")]
     Manifest(String),

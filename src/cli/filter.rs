@@ -3,10 +3,12 @@
 //! Filters of one key are alternatives, filters of several keys must all hold, as in podman; labels must
 //! all hold.
 
-use super::args::Filter;
+use jiff::Timestamp;
+
+use super::args::{Filter, Moment};
 use super::error::Error;
 use crate::image::ImageRecord;
-use crate::model::observed::{ContainerRecord, ObservedPod};
+use crate::model::observed::{ContainerRecord, Observed, ObservedPod, VolumeRecord};
 use crate::model::pod::Labels;
 use crate::model::state::ContainerState;
 
@@ -107,6 +109,60 @@ pub(super) fn image(image: &ImageRecord, filters: &[Filter]) -> Result<bool, Err
             _ => return Err(invalid(filter, "images have no such filter")),
         })
     })
+}
+
+/// Whether a named volume meets all filters.
+pub(super) fn volume(
+    volume: &VolumeRecord,
+    observed: &Observed,
+    filters: &[Filter],
+) -> Result<bool, Error> {
+    let spec = &volume.spec;
+    let backing = &spec.backing;
+    let options = [
+        ("type", &backing.kind),
+        ("device", &backing.device),
+        ("o", &backing.options),
+    ];
+    all(filters, |filter| {
+        let value = filter.value.as_str();
+        Ok(match filter.key.as_str() {
+            "name" => spec.name.as_str().contains(value),
+            "label" => label(&spec.labels, value),
+            "opt" => {
+                let (key, wanted) = match value.split_once('=') {
+                    Some((key, wanted)) => (key, Some(wanted)),
+                    None => (value, None),
+                };
+                options.iter().any(|(own, given)| {
+                    let given = given.as_deref();
+                    *own == key && given.is_some() && (wanted.is_none() || wanted == given)
+                })
+            }
+            "driver" | "scope" => value == "local",
+            "dangling" => {
+                let is_used = observed.pods.iter().any(|pod| pod.claims(&spec.name));
+                match value {
+                    "true" | "1" => !is_used,
+                    "false" | "0" => is_used,
+                    _ => return Err(invalid(filter, "it is true or false")),
+                }
+            }
+            "since" | "after" => volume.created > moment(filter, observed)?,
+            "until" => volume.created < moment(filter, observed)?,
+            _ => return Err(invalid(filter, "volumes have no such filter")),
+        })
+    })
+}
+
+/// A moment: that of another volume, a time, or a span before now.
+fn moment(filter: &Filter, observed: &Observed) -> Result<Timestamp, Error> {
+    let name = |volume: &&VolumeRecord| volume.spec.name.as_str() == filter.value;
+    if let Some(volume) = observed.volumes.iter().find(name) {
+        return Ok(volume.created);
+    }
+    let moment = Moment::parse(&filter.value).map_err(|error| invalid(filter, &error))?;
+    Ok(moment.resolve(Timestamp::now()))
 }
 
 /// Whether a name of an image is what a user calls it: whole, without its registry, or without its tag.

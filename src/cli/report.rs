@@ -97,6 +97,15 @@ pub fn report(error: &Error) -> Report {
                 None => report,
             }
         }
+        Error::NoVolume { .. } => Report {
+            code: 1,
+            ..Report::error(error.to_string())
+        },
+        Error::VolumeInUse { .. } => Report {
+            code: 2,
+            ..Report::error(error.to_string())
+        }
+        .help("`podwright volume rm --force` removes these pods, too"),
         Error::Ambiguous { .. } => Report::error(error.to_string()).help("write more of the id"),
         Error::Output(OutputError::Closed) => Report::silent(0),
         Error::Output(OutputError::Template(_)) => {
@@ -129,6 +138,7 @@ fn list_command(what: &str) -> Option<&'static str> {
         "container" => Some("ps -a"),
         "pod" => Some("pod ps"),
         "image" => Some("images"),
+        "volume" => Some("volume ls"),
         _ => None,
     }
 }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::Path;
 
 use super::installation::{Engine, EngineError};
+use super::named::Made;
 use super::network::{self, OtherPods};
 use super::objects::{self, Values};
 use super::wishes::Wish;
@@ -15,7 +16,8 @@ use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
 use crate::model::quantity::Seconds;
 use crate::names::{ContainerId, ObjectName, PodId, PodName, VolumeName};
 use crate::plan::{Action, Plan};
-use crate::state::{IntentKind, Lease, Outcome};
+use crate::state::{IntentKind, Lease, Outcome, VolumeRemoval};
+use crate::sys::mount;
 use crate::translate::SecretData;
 
 /// What a plan came to.
@@ -89,9 +91,10 @@ impl Engine {
                 }
                 Action::CreateVolume(record) => {
                     let name = record.spec.name.clone();
-                    self.store.put_volume(&record)?;
-                    undo.push(Undo::RemoveVolume(name.clone()));
-                    report.volumes.push(name);
+                    if self.create_volume(&record)? == Made::New {
+                        undo.push(Undo::RemoveVolume(name.clone()));
+                        report.volumes.push(name);
+                    }
                 }
                 Action::StartPod { id, name } => starts.push((id, name)),
                 Action::RemovePod { id, grace, .. } => removals.push((id, grace)),
@@ -110,8 +113,11 @@ impl Engine {
             report.removed_objects.push((kind, name));
         }
         for name in volumes {
-            self.remove_volume(&name)?;
-            report.removed_volumes.push(name);
+            match self.remove_volume(&name)? {
+                VolumeRemoval::Removed => report.removed_volumes.push(name),
+                VolumeRemoval::Unknown => {}
+                VolumeRemoval::InUse(pods) => report.warnings.push(kept(&name, &pods)),
+            }
         }
         Ok(())
     }
@@ -202,6 +208,8 @@ impl Engine {
         let paths = self.paths.pod(pod);
         let containers = self.store.pod(pod)?.map(|pod| pod.containers);
         cgroups::remove(&paths.cgroup)?;
+        // What is mounted in it must not be emptied with it.
+        while mount::unmount(&paths.run).map_err(|error| EngineError::Sandbox(error.into()))? {}
         remove_tree(&paths.run)?;
         remove_tree(&paths.state)?;
         // The record goes when there is nothing left that only it knows of.
@@ -244,6 +252,7 @@ impl Engine {
                 self.forget_pod(&pod)?;
             }
         }
+        self.sweep_volumes()?;
         self.sweep_secrets()
     }
 
@@ -363,14 +372,6 @@ impl Engine {
         Ok(())
     }
 
-    fn remove_volume(&mut self, name: &VolumeName) -> Result<(), EngineError> {
-        self.store.remove_volume(name)?;
-        if let Some(directory) = self.paths.volume(name).parent() {
-            remove_tree(directory)?;
-        }
-        Ok(())
-    }
-
     fn take_back(&mut self, step: Undo) -> Result<(), EngineError> {
         match step {
             Undo::RemovePod(pod) => {
@@ -391,7 +392,10 @@ impl Engine {
                 }
                 Ok(())
             }
-            Undo::RemoveVolume(name) => self.remove_volume(&name),
+            Undo::RemoveVolume(name) => {
+                // One that another pod has found meanwhile stays with it.
+                self.remove_volume(&name).map(drop)
+            }
         }
     }
 }
@@ -410,8 +414,16 @@ pub fn take_down(
     cgroup.and(sandbox)
 }
 
+fn kept(volume: &VolumeName, pods: &[PodName]) -> String {
+    let pods: Vec<String> = pods.iter().map(|pod| format!("`{pod}`")).collect();
+    format!(
+        "volume `{volume}` is kept: it is in use by pod {}",
+        pods.join(", ")
+    )
+}
+
 /// Lists a directory; one that is missing is empty.
-fn names_in(directory: &Path) -> Result<Vec<String>, EngineError> {
+pub(super) fn names_in(directory: &Path) -> Result<Vec<String>, EngineError> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
@@ -423,7 +435,7 @@ fn names_in(directory: &Path) -> Result<Vec<String>, EngineError> {
         .map_err(EngineError::io(directory))
 }
 
-fn remove_tree(path: &Path) -> Result<(), EngineError> {
+pub(super) fn remove_tree(path: &Path) -> Result<(), EngineError> {
     match fs::remove_dir_all(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(EngineError::io(path)(error)),
         _ => Ok(()),

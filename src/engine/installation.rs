@@ -12,7 +12,7 @@ use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
 use crate::model::state::{BootId, ContainerState, ExitStatus};
-use crate::names::{ImageId, ImageRef, PodName};
+use crate::names::{ImageId, ImageRef, PodName, VolumeName};
 use crate::state::{Failure, LockDir, LockError, LockState, Reporter, Store, StoreError};
 use crate::sys::cgroup::CgroupError;
 use crate::sys::process::{self, Ended, PidFd};
@@ -37,6 +37,11 @@ pub enum EngineError {
     Network(#[from] super::network::NetworkError),
     #[error(transparent)]
     Cgroup(#[from] CgroupError),
+    #[error("filling volume `{volume}`")]
+    Import {
+        volume: VolumeName,
+        source: Box<ImageError>,
+    },
     #[error("using {}", path.display())]
     Io { path: PathBuf, source: io::Error },
     /// The supervisor could not do what was asked; its words.

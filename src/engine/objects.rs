@@ -138,13 +138,7 @@ pub fn remove_secret(paths: &Paths, id: &str) -> Result<(), ObjectError> {
 /// The directory cannot be made or locked.
 pub fn hold_secrets(paths: &Paths) -> Result<fs::File, ObjectError> {
     let path = paths.secrets();
-    let hold = || -> io::Result<fs::File> {
-        mount::ensure_dir(&path, 0o700)?;
-        let directory = fs::File::open(&path)?;
-        directory.lock_shared()?;
-        Ok(directory)
-    };
-    hold().map_err(|source| ObjectError::Write {
+    super::held::hold(&path).map_err(|source| ObjectError::Write {
         path: path.clone(),
         source,
     })
@@ -156,19 +150,7 @@ pub fn hold_secrets(paths: &Paths) -> Result<fs::File, ObjectError> {
 /// The directory cannot be locked.
 pub fn try_hold_secrets_alone(paths: &Paths) -> Result<Option<fs::File>, ObjectError> {
     let path = paths.secrets();
-    let hold = || -> io::Result<Option<fs::File>> {
-        let directory = match fs::File::open(&path) {
-            Ok(directory) => directory,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        match directory.try_lock() {
-            Ok(()) => Ok(Some(directory)),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(error)) => Err(error),
-        }
-    };
-    hold().map_err(|source| ObjectError::Write {
+    super::held::try_hold_alone(&path).map_err(|source| ObjectError::Write {
         path: path.clone(),
         source,
     })

@@ -52,10 +52,16 @@ impl Paths {
         self.runroot.join("sockets")
     }
 
+    /// Returns where the named volumes are.
+    #[must_use]
+    pub fn volumes(&self) -> PathBuf {
+        self.root.join("volumes")
+    }
+
     /// Returns the data of a named volume.
     #[must_use]
     pub fn volume(&self, name: &VolumeName) -> PathBuf {
-        self.root.join("volumes").join(name.as_str()).join("_data")
+        self.volumes().join(name.as_str()).join("_data")
     }
 
     /// Returns the two directories of a pod.
@@ -109,6 +115,12 @@ impl PodPaths {
     #[must_use]
     pub fn run_volume(&self, volume: &VolumeName) -> PathBuf {
         self.run.join("volumes").join(volume.as_str())
+    }
+
+    /// Returns where a named volume is mounted that is more than a directory.
+    #[must_use]
+    pub fn claim(&self, volume: &VolumeName) -> PathBuf {
+        self.run.join("claims").join(volume.as_str())
     }
 
     /// Returns the OCI bundle of a container, with its streams and pins.

@@ -184,6 +184,7 @@ impl Context {
             &store.objects().map_err(EngineError::from)?,
         )
         .map_err(EngineError::from)?;
+        let named_volumes = store.volumes().map_err(EngineError::from)?;
         drop(store);
         let node = Node::of_host();
         let facts = Facts {
@@ -193,7 +194,7 @@ impl Context {
         };
         let places = {
             let _turn = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
-            volumes::prepare(&self.installation, &facts)
+            volumes::prepare(&self.installation, &facts, &named_volumes)
                 .map_err(|(name, source)| StartError::Volume { name, source })?
         };
         let bundle = paths.bundle(&record.name);

@@ -15,10 +15,12 @@ use nix::mount::MsFlags;
 use nix::unistd::{Gid, fchownat};
 
 use super::facts::{FactError, Facts};
+use super::named;
 use super::objects::{ObjectKind, Values};
 use super::paths::{Paths, PodPaths};
 use crate::model::container::ContainerSpec;
 use crate::model::infra::FsGroupChange;
+use crate::model::observed::VolumeRecord;
 use crate::model::volume::{
     DownwardValue, FileMode, HostPathKind, KeyProjection, Medium, ProjectedSource, VolumeSpec,
 };
@@ -53,12 +55,16 @@ pub type Places = BTreeMap<VolumeName, PathBuf>;
 ///
 /// # Errors
 /// The first volume that cannot be had.
-pub fn prepare(paths: &Paths, facts: &Facts<'_>) -> Result<Places, (VolumeName, VolumeError)> {
+pub fn prepare(
+    paths: &Paths,
+    facts: &Facts<'_>,
+    named_volumes: &[VolumeRecord],
+) -> Result<Places, (VolumeName, VolumeError)> {
     let spec = &facts.pod.spec;
     let mut places = Places::new();
     for (name, volume) in &spec.volumes {
-        let place =
-            prepare_one(paths, facts, name, volume).map_err(|error| (name.clone(), error))?;
+        let place = prepare_one(paths, facts, named_volumes, name, volume)
+            .map_err(|error| (name.clone(), error))?;
         if let Some(group) = spec.infra.fs_group
             && !matches!(
                 volume,
@@ -76,6 +82,7 @@ pub fn prepare(paths: &Paths, facts: &Facts<'_>) -> Result<Places, (VolumeName, 
 fn prepare_one(
     paths: &Paths,
     facts: &Facts<'_>,
+    named_volumes: &[VolumeRecord],
     name: &VolumeName,
     volume: &VolumeSpec,
 ) -> Result<PathBuf, VolumeError> {
@@ -99,9 +106,15 @@ fn prepare_one(
             Ok(place)
         }
         VolumeSpec::Claim { claim, .. } => {
-            let place = paths.volume(claim);
-            make_open_directory(&place, 0o755)?;
-            Ok(place)
+            let data = paths.volume(claim);
+            make_open_directory(&data, 0o755)?;
+            let record = named_volumes
+                .iter()
+                .find(|record| &record.spec.name == claim);
+            match record {
+                Some(record) => named::place(&pod, data, &record.spec),
+                None => Ok(data),
+            }
         }
         VolumeSpec::Image { reference, .. } => Err(VolumeError::Image(reference.clone())),
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::container::ContainerSpec;
 use super::pod::PodSpec;
 use super::state::{Backoff, ContainerState, ExitStatus, PodState, Wanted};
-use super::volume::NamedVolumeSpec;
+use super::volume::{NamedVolumeSpec, VolumeSpec};
 use crate::names::{
     ApplicationName, ContainerId, ContainerName, ImageId, NetworkName, ObjectName, PodId, PodName,
     VolumeName,
@@ -135,6 +135,12 @@ impl ObservedPod {
         )
     }
 
+    /// Returns whether the pod names this volume of the host.
+    #[must_use]
+    pub fn claims(&self, volume: &VolumeName) -> bool {
+        self.record.spec.claims().any(|claim| claim == volume)
+    }
+
     /// Returns what a container is.
     #[must_use]
     pub fn spec_of(&self, container: &ContainerRecord) -> Option<&ContainerSpec> {
@@ -209,6 +215,24 @@ impl Observed {
     #[must_use]
     pub fn pod(&self, name: &PodName) -> Option<&ObservedPod> {
         self.pods.iter().find(|pod| &pod.record.spec.name == name)
+    }
+
+    /// Returns the containers that mount a volume of the host.
+    pub fn users_of(&self, volume: &VolumeName) -> impl Iterator<Item = &ContainerRecord> {
+        self.pods.iter().flat_map(move |pod| {
+            let volumes = &pod.record.spec.volumes;
+            let mounts = move |container: &&ContainerRecord| {
+                let mut mounts = pod
+                    .spec_of(container)
+                    .into_iter()
+                    .flat_map(|spec| &spec.mounts);
+                mounts.any(|mount| match volumes.get(&mount.volume) {
+                    Some(VolumeSpec::Claim { claim, .. }) => claim == volume,
+                    _ => false,
+                })
+            };
+            pod.containers.iter().filter(mounts)
+        })
     }
 
     /// Returns the volume of this name.

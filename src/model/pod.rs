@@ -123,6 +123,17 @@ impl PodSpec {
             .find(|container| &container.name == name)
     }
 
+    /// Returns the named volumes of the host that the pod mounts.
+    pub fn claims(&self) -> impl Iterator<Item = &VolumeName> {
+        self.volumes.values().filter_map(|volume| match volume {
+            VolumeSpec::Claim { claim, .. } => Some(claim),
+            VolumeSpec::HostPath { .. }
+            | VolumeSpec::EmptyDir { .. }
+            | VolumeSpec::Projected { .. }
+            | VolumeSpec::Image { .. } => None,
+        })
+    }
+
     /// Returns the name that a container has outside of the pod.
     #[must_use]
     pub fn full_name(&self, container: &ContainerName) -> String {

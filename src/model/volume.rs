@@ -190,4 +190,80 @@ pub struct NamedVolumeSpec {
     pub annotations: BTreeMap<String, String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub size: Option<Bytes>,
+    #[serde(default, skip_serializing_if = "Backing::is_directory")]
+    pub backing: Backing,
+    #[serde(default, skip_serializing_if = "Owner::is_default")]
+    pub owner: Owner,
+    /// A tar that fills the volume when it is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub import: Option<PathBuf>,
+}
+
+impl NamedVolumeSpec {
+    /// Returns an empty directory of this name.
+    #[must_use]
+    pub fn new(name: VolumeName) -> Self {
+        Self {
+            name,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            size: None,
+            backing: Backing::default(),
+            owner: Owner::default(),
+            import: None,
+        }
+    }
+}
+
+/// What is mounted in a named volume's place while a pod uses it, in the words of `mount(8)`.
+///
+/// With neither type nor device it is a directory of this host, which `options` say nothing about.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Backing {
+    /// The file system's type; `none` or `bind` for a directory of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub device: Option<String>,
+    /// Mount options, joined by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub options: Option<String>,
+}
+
+impl Backing {
+    /// Returns whether nothing is said about it at all.
+    #[must_use]
+    pub fn is_directory(&self) -> bool {
+        let Self {
+            kind,
+            device,
+            options,
+        } = self;
+        kind.is_none() && device.is_none() && options.is_none()
+    }
+
+    /// Returns whether something is mounted in the volume's place.
+    #[must_use]
+    pub fn is_mounted(&self) -> bool {
+        self.kind.is_some() || self.device.is_some()
+    }
+}
+
+/// Whom a named volume is given to when it is made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Owner {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<u32>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<u32>,
+}
+
+impl Owner {
+    /// Returns whether it stays with whoever makes it.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }

@@ -11,6 +11,7 @@ use crate::model::observed::{
     PodRecord, VolumeRecord,
 };
 use crate::model::pod::PodSpec;
+use crate::model::volume::NamedVolumeSpec;
 use crate::names::{
     ApplicationName, ContainerId, ImageId, ImageRef, NetworkName, ObjectName, PodId, PodName, hex,
 };
@@ -92,6 +93,14 @@ pub fn play(
     let mut names = BTreeSet::new();
     let mut actions = Vec::new();
     let mut starts = Vec::new();
+    // Before the pods that use them, so that an undo removes those first.
+    for spec in missing_volumes(volumes, &pods, observed) {
+        actions.push(Action::CreateVolume(VolumeRecord {
+            application: Some(owner.clone()),
+            created: now,
+            spec,
+        }));
+    }
     for spec in pods {
         if observed.pod(&spec.name).is_some() {
             return Err(PlanError::PodExists { name: spec.name });
@@ -139,17 +148,25 @@ pub fn play(
         }
         actions.push(Action::PutSecret { record, data });
     }
-    for spec in volumes {
-        if observed.volume(&spec.name).is_none() {
-            actions.push(Action::CreateVolume(VolumeRecord {
-                application: Some(owner.clone()),
-                created: now,
-                spec,
-            }));
-        }
-    }
     actions.extend(starts);
     Ok(Plan(actions))
+}
+
+/// Returns the named volumes that are missing: those of the documents, and those that pods only name.
+fn missing_volumes(
+    declared: Vec<NamedVolumeSpec>,
+    pods: &[PodSpec],
+    observed: &Observed,
+) -> Vec<NamedVolumeSpec> {
+    let mut missing: Vec<NamedVolumeSpec> = Vec::new();
+    let named = pods.iter().flat_map(PodSpec::claims).cloned();
+    for spec in declared.into_iter().chain(named.map(NamedVolumeSpec::new)) {
+        let known = missing.iter().any(|volume| volume.name == spec.name);
+        if !known && observed.volume(&spec.name).is_none() {
+            missing.push(spec);
+        }
+    }
+    missing
 }
 
 fn present<'a>(observed: &'a Observed, record: &ObjectRecord) -> Option<&'a ObjectRecord> {

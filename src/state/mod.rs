@@ -6,6 +6,7 @@ mod lease;
 mod lock;
 mod sqlite;
 mod store;
+mod volumes;
 
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use lease::{Lease, LeaseError};
@@ -15,3 +16,4 @@ pub use lock::{
 };
 pub use sqlite::{Durability, StoreError};
 pub use store::{Store, Taken};
+pub use volumes::VolumeRemoval;

@@ -61,6 +61,11 @@ pub enum StoreError {
     /// A name, address or port that another pod holds.
     #[error(transparent)]
     Taken(#[from] super::store::Taken),
+    #[error("moving the data of volume `{name}`")]
+    Volume {
+        name: crate::names::VolumeName,
+        source: io::Error,
+    },
 }
 
 /// How much a commit must survive.
@@ -247,6 +252,7 @@ impl Database {
             Inner::Sqlite(source) => explain(&self.path, source),
             Inner::Record(source) => StoreError::Record(source),
             Inner::Taken(taken) => StoreError::Taken(taken),
+            Inner::Volume { name, source } => StoreError::Volume { name, source },
         }
     }
 }
@@ -260,6 +266,11 @@ pub(super) enum Inner {
     Record(#[from] serde_json::Error),
     #[error(transparent)]
     Taken(#[from] super::store::Taken),
+    #[error("moving the data of volume `{name}`")]
+    Volume {
+        name: crate::names::VolumeName,
+        source: io::Error,
+    },
 }
 
 fn version(connection: &Connection) -> rusqlite::Result<isize> {

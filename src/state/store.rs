@@ -14,10 +14,8 @@ use super::intent::{Intent, IntentKind, IntentState, Outcome};
 use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
 use crate::model::network::PublishedPort;
-use crate::model::observed::{
-    ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord, VolumeRecord,
-};
-use crate::names::{ContainerId, ObjectName, PodId, VolumeName};
+use crate::model::observed::{ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord};
+use crate::names::{ContainerId, ObjectName, PodId};
 
 const MIGRATIONS: &[&str] = &["
 CREATE TABLE pods (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
@@ -57,7 +55,7 @@ pub enum Taken {
 
 /// The database of one root directory.
 #[derive(Debug)]
-pub struct Store(Database);
+pub struct Store(pub(super) Database);
 
 impl Store {
     /// Opens the database below `root`.
@@ -310,30 +308,6 @@ impl Store {
         })
     }
 
-    /// Records a named volume, or replaces its record.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn put_volume(&mut self, volume: &VolumeRecord) -> Result<(), StoreError> {
-        self.0.write(Durability::Full, |tx| {
-            tx.execute(
-                "INSERT OR REPLACE INTO volumes (name, record) VALUES (?1, ?2)",
-                params![volume.spec.name.as_str(), serde_json::to_string(volume)?],
-            )?;
-            Ok(())
-        })
-    }
-
-    /// Forgets a named volume; tells whether there was one.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn remove_volume(&mut self, name: &VolumeName) -> Result<bool, StoreError> {
-        self.0.write(Durability::Full, |tx| {
-            Ok(tx.execute("DELETE FROM volumes WHERE name = ?1", [name.as_str()])? > 0)
-        })
-    }
-
     /// Records a ConfigMap or Secret, or replaces it.
     ///
     /// # Errors
@@ -468,7 +442,7 @@ impl Store {
     }
 }
 
-fn records<T: DeserializeOwned>(
+pub(super) fn records<T: DeserializeOwned>(
     tx: &Transaction<'_>,
     query: &str,
     parameters: impl rusqlite::Params,

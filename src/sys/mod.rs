@@ -11,6 +11,7 @@ pub mod firewall;
 pub mod flock;
 pub mod memfd;
 pub mod mount;
+pub mod mount_options;
 pub mod namespace;
 pub mod netlink;
 pub mod overlay;

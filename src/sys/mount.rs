@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
+pub use super::mount_options::MountOptions;
 pub use nix::mount::MsFlags;
 
 /// A mount operation that the kernel refused.
@@ -118,6 +119,25 @@ pub fn mount_tmpfs(
         Some(options.as_str()),
     )
     .map_err(|errno| MountError::new("mounting a tmpfs at", target, errno))?;
+    set_propagation(target, Propagation::Private, Depth::One).inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = unmount(target);
+    })
+}
+
+/// Mounts a file system of this type from a device, privately.
+///
+/// # Errors
+/// The kernel refuses the mount; none is left then.
+pub fn mount_device(
+    device: &Path,
+    target: &Path,
+    kind: &str,
+    options: &MountOptions,
+) -> Result<(), MountError> {
+    let data = Some(options.data.as_str()).filter(|data| !data.is_empty());
+    mount(Some(device), target, Some(kind), options.flags, data)
+        .map_err(|errno| MountError::new("mounting a file system at", target, errno))?;
     set_propagation(target, Propagation::Private, Depth::One).inspect_err(|_| {
         // The first error is the one to tell.
         let _ = unmount(target);

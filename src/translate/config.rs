@@ -9,8 +9,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::manifest::source::{At, Findings};
 use crate::model::observed::ConfigData;
+use crate::model::pod::Labels;
 use crate::model::quantity::{Bytes, Quantity};
-use crate::model::volume::NamedVolumeSpec;
+use crate::model::volume::{Backing, NamedVolumeSpec, Owner};
 use crate::names::{ObjectName, VolumeName};
 
 use super::metadata::named;
@@ -137,20 +138,77 @@ pub(super) fn claim(
     let (_, labels, mut annotations) = named(metadata, &meta_at, notes);
     annotations.extend(options.annotations.clone());
     let annotations_at = meta_at.field("annotations");
-    for key in annotations.keys() {
-        if key.starts_with("volume.podman.io/") {
-            notes.not_yet(&annotations_at.key(key));
-        }
-    }
+    let settings = volume_settings(&mut annotations, &annotations_at, options, notes);
     let size = spec
         .as_ref()
         .and_then(|spec| claimed_size(spec, &at.field("spec"), notes));
     Some(NamedVolumeSpec {
-        name: name?,
         labels,
         annotations,
         size,
+        ..settings(name?)
     })
+}
+
+/// podman's annotations of a claim, without their common beginning.
+pub(super) mod claims {
+    pub(in crate::translate) const PREFIX: &str = "volume.podman.io/";
+    pub(in crate::translate) const DRIVER: &str = "driver";
+    pub(in crate::translate) const TYPE: &str = "type";
+    pub(in crate::translate) const DEVICE: &str = "device";
+    pub(in crate::translate) const OPTIONS: &str = "mount-options";
+    pub(in crate::translate) const USER: &str = "uid";
+    pub(in crate::translate) const GROUP: &str = "gid";
+    pub(in crate::translate) const IMPORT: &str = "import-source";
+}
+
+/// Takes podman's settings out of a claim's annotations.
+fn volume_settings(
+    annotations: &mut Labels,
+    at: &At<'_>,
+    options: &PlayOptions,
+    notes: &mut Notes<'_>,
+) -> impl FnOnce(VolumeName) -> NamedVolumeSpec + use<> {
+    let key = |name: &str| format!("{}{name}", claims::PREFIX);
+    if let Some(driver) = annotations.remove(&key(claims::DRIVER))
+        && driver != "local"
+    {
+        notes.unsupported(
+            &at.key(&key(claims::DRIVER)),
+            format!("Unsupported value: {driver:?}: supported values: \"local\""),
+        );
+    }
+    let mut take = |name: &str| {
+        annotations
+            .remove(&key(name))
+            .filter(|text| !text.is_empty())
+    };
+    let backing = Backing {
+        kind: take(claims::TYPE),
+        device: take(claims::DEVICE),
+        options: take(claims::OPTIONS),
+    };
+    let mut id = |name: &str| {
+        let text = take(name)?;
+        let key = key(name);
+        notes.parse(&at.key(&key), &text, str::parse::<u32>)
+    };
+    let owner = Owner {
+        user: id(claims::USER),
+        group: id(claims::GROUP),
+    };
+    let import = take(claims::IMPORT).map(|path| options.working_dir.join(path));
+    for key in annotations.keys() {
+        if key.starts_with(claims::PREFIX) {
+            notes.not_yet(&at.key(key));
+        }
+    }
+    move |name| NamedVolumeSpec {
+        backing,
+        owner,
+        import,
+        ..NamedVolumeSpec::new(name)
+    }
 }
 
 fn claimed_size(

@@ -10,4 +10,5 @@ mod played;
 mod probes;
 mod settings;
 mod traces;
+mod volumes;
 mod watching;

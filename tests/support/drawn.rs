@@ -19,8 +19,8 @@ use podwright::model::network::{
 use podwright::model::pod::{ContainerNaming, PodSpec, RestartPolicy};
 use podwright::model::quantity::{Bytes, MilliCpu};
 use podwright::model::volume::{
-    DownwardFile, DownwardValue, HostPathKind, KeyItem, KeyProjection, Medium, Mount,
-    NamedVolumeSpec, ProjectedSource, ProjectionForm, Propagation, SubPath, VolumeSpec,
+    Backing, DownwardFile, DownwardValue, HostPathKind, KeyItem, KeyProjection, Medium, Mount,
+    NamedVolumeSpec, Owner, ProjectedSource, ProjectionForm, Propagation, SubPath, VolumeSpec,
 };
 use podwright::names::VolumeName;
 
@@ -450,5 +450,15 @@ pub(crate) fn named_volume(d: &mut Draw<'_>) -> NamedVolumeSpec {
         labels: d.map(),
         annotations: d.map(),
         size: Some(d.bytes()),
+        backing: Backing {
+            kind: d.some(Draw::some_text),
+            device: d.some(Draw::some_text),
+            options: d.some(Draw::some_text),
+        },
+        owner: Owner {
+            user: d.some(Draw::id),
+            group: d.some(Draw::id),
+        },
+        import: d.some(Draw::path),
     }
 }

@@ -9,6 +9,7 @@ mod kube;
 mod pod;
 mod time;
 mod validate;
+mod volume;
 mod watch;
 
 use std::path::PathBuf;
@@ -33,6 +34,10 @@ pub use pod::{
 };
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Validate};
+pub use volume::{
+    CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
+    VolumeExists,
+};
 pub use watch::{PodTop, Port, Top};
 
 use super::output::Format;
@@ -177,6 +182,9 @@ pub enum Command {
     ImageFiles(ImageCommand),
     /// Remove images
     Rmi(RemoveImages),
+    /// Manage named volumes
+    #[command(subcommand)]
+    Volume(VolumeCommand),
     /// Look after the engine itself
     #[command(subcommand)]
     System(SystemCommand),

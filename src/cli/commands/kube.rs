@@ -99,6 +99,9 @@ pub(super) fn down<W: Write>(
     };
     let plan = plan::down(&wish, &engine.observed()?);
     let report = engine.execute(plan)?;
+    for warning in &report.warnings {
+        tell(&format!("warning: {warning}\n"));
+    }
     print_downed(&report, output)
 }
 

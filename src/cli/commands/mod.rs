@@ -18,6 +18,7 @@ mod ps;
 mod top;
 mod unmet;
 mod validate;
+mod volume;
 
 use super::args::{
     Cli, Command, ContainerCommand, ContainerGroup, GenerateCommand, Global, ImageCommand,
@@ -90,6 +91,7 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Images(arguments) => image::list(context, arguments),
         Command::ImageFiles(command) => run_image_file(context, command),
         Command::Rmi(arguments) => image::remove(context, arguments),
+        Command::Volume(command) => volume::run(context, command),
         Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
         Command::System(SystemCommand::Info(form)) | Command::Info(form) => {
             info::info(context, form.format.as_ref())

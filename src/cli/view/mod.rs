@@ -9,6 +9,7 @@ mod inspect;
 mod pod;
 mod pod_inspect;
 pub(super) mod top;
+mod volume;
 mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};
@@ -16,6 +17,7 @@ pub(super) use image::{ImageInspect, ImageRow, images};
 pub(super) use inspect::{ContainerInspect, inspect_container};
 pub(super) use pod::{PodRow, pods};
 pub(super) use pod_inspect::{PodInspect, inspect_pod};
+pub(super) use volume::{VolumeRow, volumes};
 
 use std::collections::HashMap;
 

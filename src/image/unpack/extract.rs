@@ -22,7 +22,7 @@ use rustix::fs::{XattrFlags, lsetxattr};
 use tar::EntryType;
 
 use super::attributes::{Attributes, set_time};
-use super::wire::{Limits, UnpackError, read_error, shown, system};
+use super::wire::{Limits, Meaning, UnpackError, read_error, shown, system};
 
 const OPAQUE: &str = "trusted.overlay.opaque";
 /// How many notes are kept; a layer full of devices needs no list of them.
@@ -36,10 +36,15 @@ pub(super) struct Extracted {
 }
 
 /// Writes all entries, relative to the working directory.
-pub(super) fn extract(tar: impl Read, limits: &Limits) -> Result<Extracted, UnpackError> {
+pub(super) fn extract(
+    tar: impl Read,
+    limits: &Limits,
+    meaning: Meaning,
+) -> Result<Extracted, UnpackError> {
     let mut archive = tar::Archive::new(tar);
     let mut writer = Writer {
         limits,
+        meaning,
         bytes: 0,
         done: Extracted::default(),
         directories: Vec::new(),
@@ -53,6 +58,7 @@ pub(super) fn extract(tar: impl Read, limits: &Limits) -> Result<Extracted, Unpa
 
 struct Writer<'a> {
     limits: &'a Limits,
+    meaning: Meaning,
     bytes: u64,
     done: Extracted,
     directories: Vec<(PathBuf, TimeSpec)>,
@@ -79,7 +85,11 @@ impl Writer<'_> {
             return self.apply(Path::new("."), &attributes, kind);
         };
         self.make_parent(&path)?;
-        match name.as_bytes().strip_prefix(b".wh.") {
+        let hidden = match self.meaning {
+            Meaning::Layer => name.as_bytes().strip_prefix(b".wh."),
+            Meaning::Files => None,
+        };
+        match hidden {
             Some(b".wh..opq") => set_opaque(parent_of(&path)),
             Some(hidden) if hidden.starts_with(b".wh.") => Ok(()),
             Some(hidden) => self.whiteout(&path, hidden),

@@ -24,6 +24,7 @@ use super::store::{ContentStore, LayerInfo, Workspace};
 use crate::names::Digest;
 
 pub use stage::stage_main;
+use wire::Meaning;
 pub(super) use wire::Unpacked;
 pub use wire::{Limits, UnpackError};
 
@@ -84,6 +85,32 @@ pub(super) fn unpack_all(
     Ok(drafts.into_iter().map(|(_, unpacked)| unpacked).collect())
 }
 
+/// Unpacks a tar, compressed or not, into a directory, and returns what was left out of it.
+///
+/// The stage sees nothing of the host but the directory.
+///
+/// # Errors
+/// The tar is refused or cannot be written; the directory may have a part of it then.
+pub fn unpack_files(
+    program: &Path,
+    tar: &Path,
+    directory: &Path,
+) -> Result<Vec<String>, ImageError> {
+    let file = File::open(tar).map_err(ImageError::file("opening", tar))?;
+    let source = LayerSource {
+        name: tar.display().to_string(),
+        file: file.into(),
+        length: None,
+        blob: None,
+        diff_id: None,
+    };
+    let target = File::open(directory).map_err(ImageError::file("opening", directory))?;
+    let limits = Limits::default();
+    let stage = Running::spawn(program, limits, Meaning::Files, source, target.into())?;
+    let (_, unpacked) = stage.finish()?;
+    Ok(unpacked.notes)
+}
+
 /// A stage at work; dropped, it is killed.
 struct Running {
     child: Child,
@@ -101,16 +128,31 @@ impl Running {
         draft: PathBuf,
     ) -> Result<Self, ImageError> {
         let directory = make_draft(&draft).map_err(ImageError::file("making", &draft))?;
+        let limits = store.limits().clone();
+        let program = store.program();
+        let mut stage = Self::spawn(program, limits, Meaning::Layer, source, directory)?;
+        stage.draft = draft;
+        Ok(stage)
+    }
+
+    fn spawn(
+        program: &Path,
+        limits: Limits,
+        meaning: Meaning,
+        source: LayerSource,
+        directory: OwnedFd,
+    ) -> Result<Self, ImageError> {
         let request = wire::Request {
             length: source.length,
-            limits: store.limits().clone(),
+            limits,
+            meaning,
         };
-        let (child, socket) = spawn(store.program(), source.file, directory, &request)
-            .map_err(ImageError::file("starting a stage of", store.program()))?;
+        let (child, socket) = spawn(program, source.file, directory, &request)
+            .map_err(ImageError::file("starting a stage of", program))?;
         Ok(Self {
             child,
             socket,
-            draft,
+            draft: PathBuf::new(),
             name: source.name,
             blob: source.blob,
             diff_id: source.diff_id,

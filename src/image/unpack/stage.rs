@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use sha2::{Digest as _, Sha256};
 
 use super::extract::extract;
-use super::wire::{Limits, Reply, Request, UnpackError, Unpacked, read_error};
+use super::wire::{Reply, Request, UnpackError, Unpacked, read_error};
 use crate::names::Digest;
 
 /// The memory the stage may have: decoders, names and directories, even hostile ones.
@@ -60,12 +60,12 @@ fn unpack(input: impl Read, request: &Request) -> Result<Unpacked, UnpackError> 
     let length = request.length.unwrap_or(u64::MAX);
     let mut blob = BufReader::with_capacity(1 << 16, Hashing::new(input.take(length), u64::MAX));
     let (diff_id, size, extracted) = match compression(&mut blob)? {
-        Compression::Gzip => read_tar(MultiGzDecoder::new(&mut blob), &request.limits)?,
+        Compression::Gzip => read_tar(MultiGzDecoder::new(&mut blob), request)?,
         Compression::Zstd => {
             let decoder = zstd::Decoder::with_buffer(&mut blob).map_err(read_error)?;
-            read_tar(decoder, &request.limits)?
+            read_tar(decoder, request)?
         }
-        Compression::None => read_tar(&mut blob, &request.limits)?,
+        Compression::None => read_tar(&mut blob, request)?,
     };
     io::copy(&mut blob, &mut io::sink()).map_err(read_error)?;
     Ok(Unpacked {
@@ -79,10 +79,11 @@ fn unpack(input: impl Read, request: &Request) -> Result<Unpacked, UnpackError> 
 
 fn read_tar(
     decoded: impl Read,
-    limits: &Limits,
+    request: &Request,
 ) -> Result<(Digest, u64, super::extract::Extracted), UnpackError> {
+    let limits = &request.limits;
     let mut tar = Hashing::new(decoded, limits.bytes);
-    let extracted = extract(&mut tar, limits);
+    let extracted = extract(&mut tar, limits, request.meaning);
     if tar.exceeded {
         return Err(UnpackError::TooManyBytes {
             limit: limits.bytes,

@@ -39,6 +39,16 @@ impl Default for Limits {
 pub(super) struct Request {
     pub(super) length: Option<u64>,
     pub(super) limits: Limits,
+    pub(super) meaning: Meaning,
+}
+
+/// What the names in a tar mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Meaning {
+    /// `.wh.NAME` hides what lower layers have.
+    Layer,
+    /// Every name is a file's.
+    Files,
 }
 
 #[derive(Debug, Serialize, Deserialize)]

@@ -12,8 +12,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 
 use crate::model::pod::{PodSpec, RestartPolicy};
-use crate::model::volume::NamedVolumeSpec;
+use crate::model::volume::{Backing, NamedVolumeSpec, Owner};
 
+use super::super::config::claims;
 use super::yaml;
 
 /// What `kube generate` writes besides the pods themselves.
@@ -270,14 +271,36 @@ fn claim(volume: &NamedVolumeSpec, options: &GenerateOptions) -> v1::PersistentV
         labels,
         annotations,
         size,
+        backing:
+            Backing {
+                kind,
+                device,
+                options: mount_options,
+            },
+        owner: Owner { user, group },
+        import,
     } = volume;
+    let mut annotations = annotations.clone();
+    let settings = [
+        (claims::TYPE, kind.clone()),
+        (claims::DEVICE, device.clone()),
+        (claims::OPTIONS, mount_options.clone()),
+        (claims::USER, user.map(|id| id.to_string())),
+        (claims::GROUP, group.map(|id| id.to_string())),
+        (claims::IMPORT, import.as_deref().map(super::text)),
+    ];
+    for (name, value) in settings {
+        if let Some(value) = value {
+            annotations.insert(format!("{}{name}", claims::PREFIX), value);
+        }
+    }
     let size = size.map_or_else(|| "1Gi".to_owned(), |size| size.to_string());
     let filled = |map: &BTreeMap<String, String>| (!map.is_empty()).then(|| map.clone());
     v1::PersistentVolumeClaim {
         metadata: ObjectMeta {
             name: Some(name.to_string()),
             labels: filled(labels),
-            annotations: filled(annotations),
+            annotations: filled(&annotations),
             creation_timestamp: options.created.map(Time),
             ..ObjectMeta::default()
         },
