@@ -137,6 +137,17 @@ pub struct Column<R> {
     pub value: fn(&R) -> Value,
 }
 
+impl<R> Column<R> {
+    /// Names a column, heads it and fills it.
+    pub const fn new(name: &'static str, heading: &'static str, value: fn(&R) -> Value) -> Self {
+        Self {
+            name,
+            heading,
+            value,
+        }
+    }
+}
+
 /// A row of a list: its JSON is its [`Serialize`], its columns are what a table shows.
 pub trait Row: Serialize + Sized + 'static {
     /// All columns, by the names podman gives the fields.

@@ -11,10 +11,9 @@
 //! The command must close its copy, and nobody may let another child inherit one: the lease is free when the *last*
 //! copy is closed.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
@@ -61,14 +60,7 @@ impl Lease {
     pub fn try_take(path: &Path) -> Result<Option<Self>, LeaseError> {
         let at = |source| LeaseError::io(path, source);
         loop {
-            let file = OpenOptions::new()
-                .read(true)
-                .write(true)
-                .create(true)
-                .truncate(false)
-                .mode(0o600)
-                .open(path)
-                .map_err(at)?;
+            let file = flock::open(path).map_err(at)?;
             if !flock::try_lock(&file, LEASE, RangeLock::Write).map_err(at)? {
                 return Ok(None);
             }

@@ -4,12 +4,29 @@
 //! it travels with the description to a child, and closing another description of the same file leaves it alone
 //! (a classic `fcntl` lock loses all three). The bytes need not exist in the file.
 
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, fcntl};
 use nix::libc;
+
+/// Opens a file to lock ranges of, for its owner alone; it is made where it is missing.
+///
+/// # Errors
+/// What the kernel says.
+pub fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+}
 
 /// How a range is locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

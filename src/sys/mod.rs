@@ -9,6 +9,8 @@ pub mod credentials;
 pub mod descriptor;
 pub mod firewall;
 pub mod flock;
+#[cfg(test)]
+mod for_tests;
 pub mod memfd;
 pub mod mount;
 pub mod mount_options;

@@ -84,30 +84,13 @@ fn open_all<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> io::Result<Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::mount::{Propagation, mount_tmpfs, set_propagation, unmount, unshare_mounts};
+    use crate::sys::for_tests::in_mount_namespace;
+    use crate::sys::mount::unmount;
     use std::fs;
-
-    /// Runs `body` in a mount namespace of its own, on a thread of its own.
-    fn in_namespace(body: impl FnOnce(&Path) + Send + 'static) {
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: lacks CAP_SYS_ADMIN");
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().to_owned();
-        std::thread::spawn(move || {
-            unshare_mounts().unwrap();
-            set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).unwrap();
-            mount_tmpfs(&path, 0o755, Some(1 << 20), MsFlags::empty()).unwrap();
-            body(&path);
-        })
-        .join()
-        .unwrap();
-    }
 
     #[test]
     fn an_overlay_takes_128_layers_of_any_name() {
-        in_namespace(|dir| {
+        in_mount_namespace(|dir| {
             let mut lower = Vec::new();
             for number in 0..128 {
                 let layer = dir.join(format!("a,b:c\\{}{number}", "long".repeat(50)));
@@ -140,7 +123,7 @@ mod tests {
 
     #[test]
     fn a_bind_of_one_layer_is_read_only() {
-        in_namespace(|dir| {
+        in_mount_namespace(|dir| {
             let (layer, target) = (dir.join("layer"), dir.join("target"));
             fs::create_dir(&layer).unwrap();
             fs::create_dir(&target).unwrap();

@@ -263,17 +263,7 @@ fn ended(status: &WaitIdStatus) -> Option<Ended> {
 /// # Errors
 /// `/proc` cannot be read.
 pub fn start_time(pid: i32) -> io::Result<Option<u64>> {
-    let text = match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(text) => text,
-        Err(error)
-            if error.kind() == io::ErrorKind::NotFound
-                || error.raw_os_error() == Some(Errno::ESRCH as i32) =>
-        {
-            return Ok(None);
-        }
-        Err(error) => return Err(error),
-    };
-    Ok(start_in(&text))
+    Ok(stat(pid)?.and_then(|stat| start_in(&stat)))
 }
 
 /// Returns how a process ended that began at this time and that nobody has reaped yet.
@@ -284,17 +274,21 @@ pub fn start_time(pid: i32) -> io::Result<Option<u64>> {
 /// # Errors
 /// `/proc` cannot be read.
 pub fn zombie_status(pid: i32, start: u64) -> io::Result<Option<Ended>> {
-    let text = match fs::read_to_string(format!("/proc/{pid}/stat")) {
-        Ok(text) => text,
+    Ok(stat(pid)?.and_then(|stat| zombie_in(&stat, start)))
+}
+
+/// Reads `/proc/PID/stat`, unless there is no such process.
+fn stat(pid: i32) -> io::Result<Option<String>> {
+    match fs::read_to_string(format!("/proc/{pid}/stat")) {
+        Ok(text) => Ok(Some(text)),
         Err(error)
             if error.kind() == io::ErrorKind::NotFound
                 || error.raw_os_error() == Some(Errno::ESRCH as i32) =>
         {
-            return Ok(None);
+            Ok(None)
         }
-        Err(error) => return Err(error),
-    };
-    Ok(zombie_in(&text, start))
+        Err(error) => Err(error),
+    }
 }
 
 fn zombie_in(stat: &str, start: u64) -> Option<Ended> {

@@ -83,30 +83,12 @@ pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::mount::{Propagation, mount_tmpfs, set_propagation, unshare_mounts};
+    use crate::sys::for_tests::in_mount_namespace;
     use std::fs;
-
-    /// Runs `body` in a mount namespace of its own, on a thread of its own.
-    fn in_namespace(body: impl FnOnce(&Path) + Send + 'static) {
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: lacks CAP_SYS_ADMIN");
-            return;
-        }
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().to_owned();
-        std::thread::spawn(move || {
-            unshare_mounts().unwrap();
-            set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).unwrap();
-            mount_tmpfs(&path, 0o755, Some(1 << 20), MsFlags::empty()).unwrap();
-            body(&path);
-        })
-        .join()
-        .unwrap();
-    }
 
     #[test]
     fn a_cloned_tree_is_attached_elsewhere_and_a_pidfd_pinned() {
-        in_namespace(|dir| {
+        in_mount_namespace(|dir| {
             let (source, target) = (dir.join("source"), dir.join("target"));
             fs::create_dir(&source).unwrap();
             fs::create_dir(&target).unwrap();

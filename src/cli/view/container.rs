@@ -91,43 +91,33 @@ impl ContainerRow {
 
 impl Row for ContainerRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<ContainerRow>] = &[
-            column!("ID", "CONTAINER ID", |row| row.shown.id.to_value()),
-            column!("Id", "CONTAINER ID", |row| row.shown.id.to_value()),
-            column!("Image", "IMAGE", |row| row.image.to_value()),
-            column!("ImageID", "IMAGE ID", |row| row.image_id.to_value()),
-            column!("Command", "COMMAND", |row| row.shown.command.to_value()),
-            column!("CreatedHuman", "CREATED", |row| row.created_at.to_value()),
-            column!("Created", "CREATED", |row| row.created_at.to_value()),
-            column!("CreatedAt", "CREATED AT", |row| row
-                .shown
-                .created
-                .to_value()),
-            column!("RunningFor", "CREATED", |row| row.created_at.to_value()),
-            column!("Status", "STATUS", |row| row.status.to_value()),
-            column!("State", "STATE", |row| row.state.to_value()),
-            column!("Ports", "PORTS", |row| row.shown.ports.to_value()),
-            column!("Names", "NAMES", |row| row.names.join(",").to_value()),
-            column!("Pod", "POD ID", |row| row.shown.pod_id.to_value()),
-            column!("PodName", "PODNAME", |row| row.pod_name.to_value()),
-            column!("Mounts", "MOUNTS", |row| row.mounts.join(",").to_value()),
-            column!("Networks", "NETWORKS", |row| row
-                .networks
-                .join(",")
-                .to_value()),
-            column!("Pid", "PID", |row| i64::from(row.pid).to_value()),
-            column!("Restarts", "RESTARTS", |row| i64::from(row.restarts)
-                .to_value()),
-            column!("Size", "SIZE", |_| Value::String("".into())),
+            Column::new("ID", "CONTAINER ID", |row| row.shown.id.to_value()),
+            Column::new("Id", "CONTAINER ID", |row| row.shown.id.to_value()),
+            Column::new("Image", "IMAGE", |row| row.image.to_value()),
+            Column::new("ImageID", "IMAGE ID", |row| row.image_id.to_value()),
+            Column::new("Command", "COMMAND", |row| row.shown.command.to_value()),
+            Column::new("CreatedHuman", "CREATED", |row| row.created_at.to_value()),
+            Column::new("Created", "CREATED", |row| row.created_at.to_value()),
+            Column::new("CreatedAt", "CREATED AT", |row| {
+                row.shown.created.to_value()
+            }),
+            Column::new("RunningFor", "CREATED", |row| row.created_at.to_value()),
+            Column::new("Status", "STATUS", |row| row.status.to_value()),
+            Column::new("State", "STATE", |row| row.state.to_value()),
+            Column::new("Ports", "PORTS", |row| row.shown.ports.to_value()),
+            Column::new("Names", "NAMES", |row| row.names.join(",").to_value()),
+            Column::new("Pod", "POD ID", |row| row.shown.pod_id.to_value()),
+            Column::new("PodName", "PODNAME", |row| row.pod_name.to_value()),
+            Column::new("Mounts", "MOUNTS", |row| row.mounts.join(",").to_value()),
+            Column::new("Networks", "NETWORKS", |row| {
+                row.networks.join(",").to_value()
+            }),
+            Column::new("Pid", "PID", |row| i64::from(row.pid).to_value()),
+            Column::new("Restarts", "RESTARTS", |row| {
+                i64::from(row.restarts).to_value()
+            }),
+            Column::new("Size", "SIZE", |_| Value::String("".into())),
         ];
         COLUMNS
     }

@@ -46,26 +46,17 @@ impl ImageRow {
 
 impl Row for ImageRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<ImageRow>] = &[
-            column!("Repository", "REPOSITORY", |row| row.repository.to_value()),
-            column!("Tag", "TAG", |row| row.tag.to_value()),
-            column!("Digest", "DIGEST", |row| row.digest.to_value()),
-            column!("ID", "IMAGE ID", |row| row.shown_id.to_value()),
-            column!("Id", "IMAGE ID", |row| row.shown_id.to_value()),
-            column!("Created", "CREATED", |row| row.created_since.to_value()),
-            column!("CreatedSince", "CREATED", |row| row
-                .created_since
-                .to_value()),
-            column!("Size", "SIZE", |row| words::size(row.size).to_value()),
+            Column::new("Repository", "REPOSITORY", |row| row.repository.to_value()),
+            Column::new("Tag", "TAG", |row| row.tag.to_value()),
+            Column::new("Digest", "DIGEST", |row| row.digest.to_value()),
+            Column::new("ID", "IMAGE ID", |row| row.shown_id.to_value()),
+            Column::new("Id", "IMAGE ID", |row| row.shown_id.to_value()),
+            Column::new("Created", "CREATED", |row| row.created_since.to_value()),
+            Column::new("CreatedSince", "CREATED", |row| {
+                row.created_since.to_value()
+            }),
+            Column::new("Size", "SIZE", |row| words::size(row.size).to_value()),
         ];
         COLUMNS
     }

@@ -54,36 +54,27 @@ impl PodRow {
 
 impl Row for PodRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<PodRow>] = &[
-            column!("ID", "POD ID", |row| row.shown.id.to_value()),
-            column!("Id", "POD ID", |row| row.shown.id.to_value()),
-            column!("Name", "NAME", |row| row.name.to_value()),
-            column!("Status", "STATUS", |row| row.status.to_value()),
-            column!("Created", "CREATED", |row| row.shown.created.to_value()),
-            column!("InfraID", "INFRA ID", |row| row.shown.infra.to_value()),
-            column!("InfraId", "INFRA ID", |row| row.shown.infra.to_value()),
-            column!("NumberOfContainers", "# OF CONTAINERS", |row| row
-                .containers
-                .len()
-                .to_value()),
-            column!("ContainerIds", "IDS", |row| row.shown.members.to_value()),
-            column!("ContainerNames", "NAMES", |row| row
-                .joined(|member| &member.names)),
-            column!("ContainerStatuses", "STATUS", |row| row
-                .joined(|member| member.status)),
-            column!("Networks", "NETWORKS", |row| row
-                .networks
-                .join(",")
-                .to_value()),
+            Column::new("ID", "POD ID", |row| row.shown.id.to_value()),
+            Column::new("Id", "POD ID", |row| row.shown.id.to_value()),
+            Column::new("Name", "NAME", |row| row.name.to_value()),
+            Column::new("Status", "STATUS", |row| row.status.to_value()),
+            Column::new("Created", "CREATED", |row| row.shown.created.to_value()),
+            Column::new("InfraID", "INFRA ID", |row| row.shown.infra.to_value()),
+            Column::new("InfraId", "INFRA ID", |row| row.shown.infra.to_value()),
+            Column::new("NumberOfContainers", "# OF CONTAINERS", |row| {
+                row.containers.len().to_value()
+            }),
+            Column::new("ContainerIds", "IDS", |row| row.shown.members.to_value()),
+            Column::new("ContainerNames", "NAMES", |row| {
+                row.joined(|member| &member.names)
+            }),
+            Column::new("ContainerStatuses", "STATUS", |row| {
+                row.joined(|member| member.status)
+            }),
+            Column::new("Networks", "NETWORKS", |row| {
+                row.networks.join(",").to_value()
+            }),
         ];
         COLUMNS
     }

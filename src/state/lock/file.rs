@@ -1,8 +1,8 @@
 //! One lock file: the ticket protocol carried out with the kernel's byte-range locks.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::{FileExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -62,14 +62,7 @@ impl Held {
         reporter: Option<&Reporter>,
     ) -> Result<Acquired, LockError> {
         let at = |source| LockError::io(path, source);
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(at)?;
+        let file = flock::open(path).map_err(at)?;
         let mut walk = Walk {
             file: &file,
             path,
