@@ -26,10 +26,12 @@ pub(super) fn container(
             "name" => name.contains(value),
             "label" => label(&pod.record.spec.labels, value),
             "status" => match value {
-                "created" | "running" | "exited" | "stopping" => container.state.word() == value,
+                "created" | "running" | "paused" | "exited" | "stopping" => {
+                    container.state.word() == value
+                }
                 "stopped" => container.state.word() == "exited",
                 "configured" => container.state == ContainerState::Created,
-                "paused" | "removing" | "unknown" | "dead" | "initialized" => false,
+                "removing" | "unknown" | "dead" | "initialized" => false,
                 _ => return Err(invalid(filter, "no such state")),
             },
             "exited" => {

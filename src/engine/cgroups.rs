@@ -68,6 +68,22 @@ pub fn kill(path: &str) -> Result<(), CgroupError> {
     Ok(())
 }
 
+/// Freezes everything in a cgroup.
+///
+/// # Errors
+/// There is no freezer, or something cannot be frozen now.
+pub fn freeze(path: &str) -> Result<(), CgroupError> {
+    Cgroups::detect()?.group(Path::new(path))?.freeze(PATIENCE)
+}
+
+/// Lets everything in a cgroup run again.
+///
+/// # Errors
+/// There is no freezer, or the cgroup is gone.
+pub fn thaw(path: &str) -> Result<(), CgroupError> {
+    Cgroups::detect()?.group(Path::new(path))?.thaw()
+}
+
 /// Removes a cgroup with everything below it; what runs in it is killed first.
 ///
 /// # Errors

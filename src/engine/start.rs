@@ -415,6 +415,22 @@ impl Context {
         let _ = cgroups::kill(&self.paths().container_cgroup(name));
     }
 
+    /// Freezes the processes of a container.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    pub fn freeze(&self, name: &ContainerName) -> Result<(), String> {
+        cgroups::freeze(&self.paths().container_cgroup(name)).map_err(|error| chain(&error))
+    }
+
+    /// Lets the processes of a container run again.
+    ///
+    /// # Errors
+    /// Why it cannot be done.
+    pub fn thaw(&self, name: &ContainerName) -> Result<(), String> {
+        cgroups::thaw(&self.paths().container_cgroup(name)).map_err(|error| chain(&error))
+    }
+
     /// Clears up behind a container that ended; tells whether it was killed for its memory.
     #[must_use]
     pub fn end(&self, name: &ContainerName) -> bool {

@@ -7,6 +7,8 @@
 //!    │           stop │   │ start                    restart │   │ restart, later
 //!    │                ▼   └──────────────────────────────────┘   ▼
 //!    │             Stopping ──▶ Exited                        Waiting ──▶ Running
+//!    │                     pause                unpause
+//!    │            Running ───────▶ Paused ──────────▶ Running, or Stopping when it is removed
 //! ```
 //!
 //! A state carries what exists in it and nothing else: there is no pid of something that is not running.
@@ -71,6 +73,11 @@ pub enum ContainerState {
         process: ProcessRef,
         since: Timestamp,
     },
+    /// Its processes are there and get no processor (`freezer`, `cgroup.freeze`).
+    Paused {
+        process: ProcessRef,
+        since: Timestamp,
+    },
     /// Asked to end, to be killed at the deadline.
     Stopping {
         process: ProcessRef,
@@ -106,7 +113,9 @@ impl ContainerState {
     #[must_use]
     pub fn process(&self) -> Option<&ProcessRef> {
         match self {
-            Self::Running { process, .. } | Self::Stopping { process, .. } => Some(process),
+            Self::Running { process, .. }
+            | Self::Paused { process, .. }
+            | Self::Stopping { process, .. } => Some(process),
             Self::Created | Self::Waiting { .. } | Self::Exited { .. } => None,
         }
     }
@@ -124,6 +133,7 @@ impl ContainerState {
             Self::Created => "created",
             Self::Waiting { .. } | Self::Exited { .. } => "exited",
             Self::Running { .. } => "running",
+            Self::Paused { .. } => "paused",
             Self::Stopping { .. } => "stopping",
         }
     }
@@ -223,7 +233,9 @@ pub enum Wanted {
 pub enum PodState {
     Created,
     Running,
-    /// Some containers run and some ended.
+    /// All containers are paused.
+    Paused,
+    /// Some containers run and some ended or are paused.
     Degraded,
     Exited,
     Stopped,
@@ -233,19 +245,21 @@ impl PodState {
     /// Derives the state of a pod from those of its app and sidecar containers.
     #[must_use]
     pub fn of<'a>(states: impl Iterator<Item = &'a ContainerState>) -> Self {
-        let (mut running, mut created, mut ended) = (0, 0, 0);
+        let (mut running, mut paused, mut created, mut ended) = (0, 0, 0, 0);
         for state in states {
             match state {
                 ContainerState::Running { .. } | ContainerState::Stopping { .. } => running += 1,
+                ContainerState::Paused { .. } => paused += 1,
                 ContainerState::Created => created += 1,
                 ContainerState::Exited { .. } | ContainerState::Waiting { .. } => ended += 1,
             }
         }
-        match (running, created, ended) {
-            (0, _, 0) => Self::Created,
-            (0, _, _) => Self::Exited,
-            (_, 0, 0) => Self::Running,
-            (_, _, _) => Self::Degraded,
+        match (running, paused, created, ended) {
+            (0, 0, _, 0) => Self::Created,
+            (0, 0, _, _) => Self::Exited,
+            (_, 0, 0, 0) => Self::Running,
+            (0, _, 0, 0) => Self::Paused,
+            (_, _, _, _) => Self::Degraded,
         }
     }
 }
@@ -255,6 +269,7 @@ impl fmt::Display for PodState {
         f.pad(match self {
             Self::Created => "Created",
             Self::Running => "Running",
+            Self::Paused => "Paused",
             Self::Degraded => "Degraded",
             Self::Exited => "Exited",
             Self::Stopped => "Stopped",
@@ -296,11 +311,17 @@ mod tests {
             since: Timestamp::UNIX_EPOCH,
         };
         let created = ContainerState::Created;
+        let paused = ContainerState::Paused {
+            process: running.process().unwrap().clone(),
+            since: Timestamp::UNIX_EPOCH,
+        };
         for (states, expected) in [
             (vec![], PodState::Created),
             (vec![&created], PodState::Created),
             (vec![&running], PodState::Running),
             (vec![&running, &exited], PodState::Degraded),
+            (vec![&paused, &paused], PodState::Paused),
+            (vec![&running, &paused], PodState::Degraded),
             (vec![&exited, &exited], PodState::Exited),
         ] {
             assert_eq!(PodState::of(states.into_iter()), expected);

@@ -32,6 +32,9 @@ pub enum IntentKind {
     Restart {
         grace: Option<Seconds>,
     },
+    /// Freeze the processes.
+    Pause,
+    Unpause,
     Kill {
         signal: StopSignal,
     },

@@ -12,10 +12,14 @@
 //! acts at once, and a stop overtakes what waits before it. The machine never waits: it says by
 //! [`Machine::next_wake`] when it wants to be asked again.
 
+#[path = "machine_pause.rs"]
+mod pause;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use pause::{Ice, IceWish, refused};
 
 use super::deadline::ActiveDeadline;
 use super::member::{LEAST_GRACE, Layer, Member, StopStep};
@@ -53,6 +57,9 @@ pub enum Event {
     /// A startup probe succeeded for the first time, or there is none.
     StartedUp(Place),
     Ready(Place, bool),
+    /// The freezer did what it was told, or why not.
+    Frozen(Place, Result<(), String>),
+    Thawed(Place, Result<(), String>),
     /// Time passed.
     Tick,
 }
@@ -72,6 +79,8 @@ pub enum Command {
     /// End it and everything in its cgroup.
     Kill(Place),
     Run(Place, Hook, Handler),
+    Freeze(Place),
+    Thaw(Place),
     /// Everything has ended and nobody wants the pod any more.
     Remove,
 }
@@ -109,6 +118,7 @@ pub struct Machine {
     boot: BootId,
     members: Vec<Member>,
     tasks: VecDeque<PodTask>,
+    ice: Vec<IceWish>,
     outcomes: Vec<(i64, Outcome)>,
     deadline: ActiveDeadline,
 }
@@ -155,6 +165,7 @@ impl Machine {
             boot,
             members,
             tasks: VecDeque::new(),
+            ice: Vec::new(),
             outcomes: Vec::new(),
         }
     }
@@ -237,6 +248,12 @@ impl Machine {
             Event::Unhealthy(place, grace) => self.unhealthy(place, grace, now, &mut commands),
             Event::StartedUp(place) => self.members[place].start_up(),
             Event::Ready(place, ready) => self.members[place].set_ready(ready),
+            Event::Frozen(place, result) => {
+                self.ice_done(place, Ice::Freeze, result, &mut commands);
+            }
+            Event::Thawed(place, result) => {
+                self.ice_done(place, Ice::Thaw, result, &mut commands);
+            }
             Event::Tick => {}
         }
         if self.deadline.passes(now) {
@@ -260,7 +277,14 @@ impl Machine {
 
     fn accept(&mut self, intent: Intent, now: Moment, commands: &mut Vec<Command>) {
         let grace = |grace: Option<Seconds>| grace.unwrap_or(self.spec.termination_grace);
-        let Some(id) = &intent.container else {
+        let place = intent.container.as_ref().and_then(|id| self.place_of(id));
+        if place.is_some() == intent.container.is_some()
+            && let Some(message) = self.refusal_while_paused(place, &intent.kind)
+        {
+            self.finish(Some(intent.seq), refused(message));
+            return;
+        }
+        let Some(_) = &intent.container else {
             let goal = match intent.kind {
                 IntentKind::Start => PodGoal::Start,
                 IntentKind::Stop { grace: wish } => PodGoal::Stop(grace(wish)),
@@ -268,6 +292,14 @@ impl Machine {
                 IntentKind::Remove { grace: wish } => PodGoal::Remove(grace(wish)),
                 IntentKind::Kill { signal } => {
                     self.kill_all(intent.seq, signal, commands);
+                    return;
+                }
+                IntentKind::Pause => {
+                    self.ask_ice_for_all(intent.seq, Ice::Freeze, commands);
+                    return;
+                }
+                IntentKind::Unpause => {
+                    self.ask_ice_for_all(intent.seq, Ice::Thaw, commands);
                     return;
                 }
             };
@@ -282,7 +314,7 @@ impl Machine {
             );
             return;
         };
-        let Some(place) = self.place_of(id) else {
+        let Some(place) = place else {
             let failure = Failure {
                 container: None,
                 message: "no such container".to_owned(),
@@ -296,6 +328,8 @@ impl Machine {
                 let outcome = self.kill(place, signal, commands);
                 self.outcomes.push((intent.seq, outcome));
             }
+            IntentKind::Pause => self.ask_ice(intent.seq, place, Ice::Freeze, commands),
+            IntentKind::Unpause => self.ask_ice(intent.seq, place, Ice::Thaw, commands),
             IntentKind::Stop { grace: wish } | IntentKind::Remove { grace: wish } => {
                 let wish = grace(wish);
                 self.overtake(place, &intent.by);
@@ -373,6 +407,10 @@ impl Machine {
             // A container killed by hand stays down, as podman has it.
             member.want(Wanted::Stopped);
             commands.push(Command::Kill(place));
+            if matches!(member.record.state, ContainerState::Paused { .. }) {
+                // On version 1 of the cgroups what is frozen does not even die.
+                commands.push(Command::Thaw(place));
+            }
         } else {
             commands.push(Command::Signal(place, signal));
         }
@@ -609,7 +647,10 @@ impl Machine {
                     self.outcomes.push((head.seq, outcome));
                 }
             }
-            IntentKind::Start | IntentKind::Kill { .. } => {}
+            IntentKind::Start
+            | IntentKind::Kill { .. }
+            | IntentKind::Pause
+            | IntentKind::Unpause => {}
         }
     }
 

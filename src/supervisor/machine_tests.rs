@@ -7,10 +7,10 @@ use crate::names::PodId;
 mod hooks;
 
 /// A pod's machine with a clock that the test moves.
-struct Bench {
-    machine: Machine,
+pub(super) struct Bench {
+    pub(super) machine: Machine,
     now: Moment,
-    seq: i64,
+    pub(super) seq: i64,
     outcomes: Vec<(i64, Outcome)>,
 }
 
@@ -71,7 +71,7 @@ fn pod(policy: RestartPolicy, roles: &[(Role, &str)]) -> ObservedPod {
 }
 
 impl Bench {
-    fn new(policy: RestartPolicy, roles: &[(Role, &str)]) -> Self {
+    pub(super) fn new(policy: RestartPolicy, roles: &[(Role, &str)]) -> Self {
         Self::of(pod(policy, roles))
     }
 
@@ -89,13 +89,13 @@ impl Bench {
         }
     }
 
-    fn handle(&mut self, event: Event) -> Vec<Command> {
+    pub(super) fn handle(&mut self, event: Event) -> Vec<Command> {
         let commands = self.machine.handle(event, self.now);
         self.outcomes.extend(self.machine.take_changes().outcomes);
         commands
     }
 
-    fn ask(&mut self, place: Option<usize>, kind: IntentKind) -> Vec<Command> {
+    pub(super) fn ask(&mut self, place: Option<usize>, kind: IntentKind) -> Vec<Command> {
         self.seq += 1;
         self.handle(Event::Intent(Intent {
             seq: self.seq,
@@ -105,7 +105,7 @@ impl Bench {
         }))
     }
 
-    fn start(&mut self, place: usize) -> Vec<Command> {
+    pub(super) fn start(&mut self, place: usize) -> Vec<Command> {
         self.handle(Event::Started(
             place,
             ProcessRef {
@@ -125,7 +125,7 @@ impl Bench {
         self.handle(Event::Tick)
     }
 
-    fn outcomes(&mut self) -> Vec<(i64, Outcome)> {
+    pub(super) fn outcomes(&mut self) -> Vec<(i64, Outcome)> {
         std::mem::take(&mut self.outcomes)
     }
 }

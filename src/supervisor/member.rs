@@ -146,8 +146,13 @@ impl Member {
         now: Moment,
         commands: &mut Vec<Command>,
     ) {
-        let ContainerState::Running { process, since } = &self.record.state else {
-            return;
+        let (process, since) = match &self.record.state {
+            ContainerState::Running { process, since } => (process, since),
+            ContainerState::Paused { process, since } => {
+                commands.push(Command::Thaw(place));
+                (process, since)
+            }
+            _ => return,
         };
         self.record.state = ContainerState::Stopping {
             process: process.clone(),

@@ -10,6 +10,7 @@ pub mod log;
 
 pub mod machine;
 mod member;
+mod pauses;
 mod probe;
 mod recorder;
 pub mod run;

@@ -15,6 +15,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use super::ask::Answer;
 use super::handler::{self, Subject};
 use super::machine::{Event, Place};
+use super::pauses::Pauses;
 use super::run::Note;
 use crate::model::container::{Probe, Probes};
 
@@ -35,6 +36,7 @@ pub(super) struct Patient {
     subject: Subject,
     sender: UnboundedSender<Note>,
     began: Instant,
+    pauses: Pauses,
     /// Spreads the probes of a supervisor that has just taken over a pod, as a restarted kubelet does.
     spread: bool,
 }
@@ -45,6 +47,7 @@ impl Patient {
         subject: Subject,
         sender: UnboundedSender<Note>,
         past: Past,
+        pauses: Pauses,
     ) -> Self {
         let now = Instant::now();
         let ran = past.ran.unwrap_or_default();
@@ -53,6 +56,7 @@ impl Patient {
             subject,
             sender,
             began: now.checked_sub(ran).unwrap_or(now),
+            pauses,
             spread: past.ran.is_some(),
         }
     }
@@ -73,7 +77,14 @@ impl Patient {
         let limit = probe.timeout.duration();
         loop {
             turns.tick().await;
+            let Some(unpaused) = self.pauses.unpaused(self.place) else {
+                continue;
+            };
             let answer = handler::probe(&self.subject, &probe.action, limit).await;
+            if self.pauses.unpaused(self.place) != Some(unpaused) {
+                // A container that was paused meanwhile could not answer.
+                continue;
+            }
             if let Some(passed) = tally.count(&answer)
                 && news(passed) == Flow::Stop
             {

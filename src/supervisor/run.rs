@@ -20,6 +20,7 @@ use super::container::Live;
 use super::handler::Subject;
 use super::helpers::Helpers;
 use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
+use super::pauses::Pauses;
 use super::probe::{self, Past, Patient};
 use super::recorder::Recorder;
 use crate::engine::paths::Paths;
@@ -27,7 +28,8 @@ use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Started};
 use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
-use crate::model::state::{BootId, BootMillis, ExitStatus, ProcessRef};
+use crate::model::state::{BootId, BootMillis, ContainerState, ExitStatus, ProcessRef};
+use crate::names::ContainerName;
 use crate::state::{Failure, Intent, Lease, Outcome, StoreError};
 use crate::sys::{clock, process, socket};
 
@@ -110,6 +112,8 @@ struct Supervisor {
     /// The hooks and probes of each run; they end with it.
     attendants: BTreeMap<Place, JoinSet<()>>,
     helpers: Helpers,
+    /// Which containers are paused, for their probes.
+    pauses: Pauses,
     launches: usize,
     listener: UnixListener,
     clients: BTreeMap<u64, tokio::net::unix::OwnedWriteHalf>,
@@ -148,6 +152,7 @@ impl Supervisor {
             live: BTreeMap::new(),
             attendants: BTreeMap::new(),
             helpers: Helpers::new(sender.clone()),
+            pauses: Pauses::default(),
             launches: 0,
             listener: UnixListener::from_std(listener)?,
             clients: BTreeMap::new(),
@@ -171,6 +176,9 @@ impl Supervisor {
                 continue;
             };
             let name = record.name.clone();
+            if matches!(record.state, ContainerState::Paused { .. }) {
+                self.pauses.begin(place);
+            }
             let past = self.past(place);
             match Live::adopt(
                 &reference,
@@ -335,6 +343,7 @@ impl Supervisor {
         match Live::begin(started, place, &self.context, &name, &self.sender) {
             Ok(live) => {
                 self.live.insert(place, live);
+                self.pauses.end(place);
                 self.handle(Event::Started(place, reference));
                 self.attend(place, Past::default());
             }
@@ -381,12 +390,40 @@ impl Supervisor {
                 }
             }
             Command::Run(place, hook, handler) => self.run_hook(place, hook, handler),
+            Command::Freeze(place) => {
+                self.pauses.begin(place);
+                let pauses = self.pauses.clone();
+                self.use_freezer(place, Event::Frozen, move |context, name| {
+                    context.freeze(name).inspect_err(|_| pauses.end(place))
+                });
+            }
+            Command::Thaw(place) => {
+                let pauses = self.pauses.clone();
+                self.use_freezer(place, Event::Thawed, move |context, name| {
+                    context.thaw(name).inspect(|()| pauses.end(place))
+                });
+            }
             Command::Remove => {
                 let outcome = self.context.tear_down();
                 self.fail_removal(outcome);
                 self.removed = true;
             }
         }
+    }
+
+    /// Freezes or thaws a container, which may take a moment, and tells the machine.
+    fn use_freezer(
+        &self,
+        place: Place,
+        event: fn(Place, Result<(), String>) -> Event,
+        work: impl FnOnce(&Context, &ContainerName) -> Result<(), String> + Send + 'static,
+    ) {
+        let (context, sender) = (self.context.clone(), self.sender.clone());
+        let name = self.machine.record(place).name.clone();
+        tokio::task::spawn_blocking(move || {
+            let result = work(&context, &name);
+            let _ = sender.send(Note::Event(event(place, result)));
+        });
     }
 
     fn run_hook(&mut self, place: Place, hook: Hook, handler: Handler) {
@@ -411,7 +448,8 @@ impl Supervisor {
         let Some(subject) = self.subject(place) else {
             return;
         };
-        let patient = Patient::new(place, subject, self.sender.clone(), past);
+        let pauses = self.pauses.clone();
+        let patient = Patient::new(place, subject, self.sender.clone(), past, pauses);
         let attendants = self.attendants.entry(place).or_default();
         attendants.spawn(probe::attend(patient, probes, past));
     }

@@ -6,6 +6,7 @@ mod host;
 mod image;
 mod kills;
 mod lifecycle;
+mod pausing;
 mod played;
 mod probes;
 mod settings;

@@ -33,6 +33,12 @@ pub enum ContainerCommand {
     Rm(RemoveContainers),
     /// Wait until containers stop, and print their exit codes
     Wait(WaitContainers),
+    /// Freeze the processes of containers
+    ///
+    /// A paused container is stopped or started only after `unpause`, and its probes are not asked.
+    Pause(PauseContainers),
+    /// Let the processes of paused containers go on
+    Unpause(PauseContainers),
     /// Exit with 0 if there is such a container, with 1 if not
     Exists(ContainerExists),
     /// Show the processes of a container
@@ -267,6 +273,16 @@ pub struct KillContainers {
     /// Signal to send
     #[arg(short, long, default_value = "KILL")]
     pub signal: String,
+}
+
+/// Arguments of `pause` and `unpause`.
+#[derive(Debug, Args)]
+pub struct PauseContainers {
+    #[command(flatten)]
+    pub targets: Targets,
+    /// All containers that can be: those that run, or those that are paused
+    #[arg(short, long, conflicts_with = "names")]
+    pub all: bool,
 }
 
 /// Arguments of `rm`.

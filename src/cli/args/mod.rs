@@ -18,8 +18,8 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 pub use container::{
     ContainerCommand, ContainerExists, ContainerGroup, Exec, Inspect, InspectContainers,
-    KillContainers, ListContainers, Logs, ObjectKind, PsSort, RemoveContainers, RestartContainers,
-    StartContainers, StopContainers, Targets, WaitCondition, WaitContainers,
+    KillContainers, ListContainers, Logs, ObjectKind, PauseContainers, PsSort, RemoveContainers,
+    RestartContainers, StartContainers, StopContainers, Targets, WaitCondition, WaitContainers,
 };
 pub use image::{
     ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages, Load,
@@ -29,8 +29,8 @@ pub use kube::{
     Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validation, WorkloadKind,
 };
 pub use pod::{
-    InspectPods, KillPods, ListPods, LogSelection, PodCommand, PodExists, PodLogs, PodSort,
-    PodTargets, RemovePods, RestartPods, StartPods, StopPods,
+    InspectPods, KillPods, ListPods, LogSelection, PausePods, PodCommand, PodExists, PodLogs,
+    PodSort, PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Validate};

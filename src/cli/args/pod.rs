@@ -28,6 +28,10 @@ pub enum PodCommand {
     Kill(KillPods),
     /// Remove pods
     Rm(RemovePods),
+    /// Freeze the processes of pods
+    Pause(PausePods),
+    /// Let the processes of paused pods go on
+    Unpause(PausePods),
     /// Exit with 0 if there is such a pod, with 1 if not
     Exists(PodExists),
     /// Show the processes of a pod's containers
@@ -181,6 +185,13 @@ pub struct KillPods {
     /// Signal to send
     #[arg(short, long, default_value = "KILL")]
     pub signal: String,
+}
+
+/// Arguments of `pod pause` and `pod unpause`.
+#[derive(Debug, Args)]
+pub struct PausePods {
+    #[command(flatten)]
+    pub targets: PodTargets,
 }
 
 /// Arguments of `pod rm`.

@@ -8,6 +8,7 @@ use super::super::error::Error;
 use super::find;
 use crate::engine::Engine;
 use crate::engine::exec::{self, ExecRequest, Input, Streams};
+use crate::model::state::ContainerState;
 
 /// Where a process finds its own program, whatever has become of the file.
 const PROGRAM: &str = "/proc/self/exe";
@@ -53,6 +54,7 @@ fn request(engine: &Engine, arguments: &Exec) -> Result<ExecRequest, Error> {
         .container
         .state
         .process()
+        .filter(|_| !matches!(found.container.state, ContainerState::Paused { .. }))
         .ok_or_else(|| Error::Usage {
             message: format!(
                 "can only create exec sessions on running containers: `{}` is {}",

@@ -7,8 +7,9 @@ use std::io::Write;
 use std::time::Duration;
 
 use super::super::args::{
-    KillContainers, KillPods, PodTargets, RemoveContainers, RemovePods, RestartContainers,
-    StartContainers, StopContainers, StopPods, Targets, WaitCondition, WaitContainers,
+    KillContainers, KillPods, PauseContainers, PodTargets, RemoveContainers, RemovePods,
+    RestartContainers, StartContainers, StopContainers, StopPods, Targets, WaitCondition,
+    WaitContainers,
 };
 use super::super::error::Error;
 use super::super::output::Output;
@@ -39,7 +40,11 @@ enum Unnamed {
     /// It is an error to name none.
     Nothing,
     All,
+    /// Those that run or will soon.
     Running,
+    Paused,
+    /// Those that can be paused.
+    Unpaused,
 }
 
 /// `start`.
@@ -104,6 +109,22 @@ pub(super) fn kill<W: Write>(
     carry_out(engine, &targets, &kind, missing, output)
 }
 
+/// `pause` and `unpause`.
+pub(super) fn pause<W: Write>(
+    engine: &mut Engine,
+    arguments: &PauseContainers,
+    kind: &IntentKind,
+    output: &mut Output<W>,
+) -> Result<(), Error> {
+    let unnamed = match (arguments.all, kind) {
+        (false, _) => Unnamed::Nothing,
+        (true, IntentKind::Unpause) => Unnamed::Paused,
+        (true, _) => Unnamed::Unpaused,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    carry_out(engine, &targets, kind, missing, output)
+}
+
 fn kill_with(signal: &str) -> Result<IntentKind, Error> {
     let signal = StopSignal::parse(signal).map_err(|error| Error::Usage {
         message: error.to_string(),
@@ -144,10 +165,12 @@ fn remove_one(
         return Ok(());
     };
     let found = find::container(observed, id.as_str())?;
-    if found.container.state.is_running() && !force {
+    let state = &found.container.state;
+    if state.is_running() && !force {
         return Err(Error::Usage {
             message: format!(
-                "cannot remove container {id} as it is running - running or paused containers cannot be removed without force"
+                "cannot remove container {id} as it is {} - running or paused containers cannot be removed without force",
+                state.word()
             ),
             help: Some("`rm -f` stops it first"),
         });
@@ -213,7 +236,9 @@ fn reached(
 ) -> Option<i32> {
     let ended = match container.state {
         ContainerState::Exited { .. } | ContainerState::Waiting { .. } => true,
-        ContainerState::Running { .. } | ContainerState::Stopping { .. } => {
+        ContainerState::Running { .. }
+        | ContainerState::Paused { .. }
+        | ContainerState::Stopping { .. } => {
             before.state.is_running() && container.last_end != before.last_end
         }
         ContainerState::Created => false,
@@ -299,8 +324,10 @@ pub(super) fn remove_pods<W: Write>(
         match running {
             Some(container) if !arguments.force => failures.push(Error::Usage {
                 message: format!(
-                    "pod {} has containers that are not ready to be removed: cannot remove container {} as it is running - running or paused containers cannot be removed without force",
-                    target.pod, container.id
+                    "pod {} has containers that are not ready to be removed: cannot remove container {} as it is {} - running or paused containers cannot be removed without force",
+                    target.pod,
+                    container.id,
+                    container.state.word()
                 ),
                 help: Some("`pod rm -f` stops them first"),
             }),
@@ -390,13 +417,9 @@ fn containers(
         return Ok((vec![target(found, id(&found))], Vec::new()));
     }
     if unnamed != Unnamed::Nothing {
-        let running = |found: &Found<'_>| {
-            unnamed == Unnamed::All
-                || found.container.state.is_running()
-                || matches!(found.container.state, ContainerState::Waiting { .. })
-        };
+        let is_meant = |found: &Found<'_>| is_among(unnamed, &found.container.state);
         let chosen = find::all_containers(observed)
-            .filter(running)
+            .filter(is_meant)
             .map(|found| target(found, id(&found)))
             .collect();
         return Ok((chosen, Vec::new()));
@@ -413,6 +436,22 @@ fn containers(
         }
     }
     Ok((chosen, missing))
+}
+
+/// Whether a container in this state is meant when none is named.
+fn is_among(unnamed: Unnamed, state: &ContainerState) -> bool {
+    match unnamed {
+        Unnamed::Nothing => false,
+        Unnamed::All => true,
+        Unnamed::Running => matches!(
+            state,
+            ContainerState::Running { .. }
+                | ContainerState::Stopping { .. }
+                | ContainerState::Waiting { .. }
+        ),
+        Unnamed::Paused => matches!(state, ContainerState::Paused { .. }),
+        Unnamed::Unpaused => matches!(state, ContainerState::Running { .. }),
+    }
 }
 
 fn find_pods(

@@ -145,6 +145,14 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
         ContainerCommand::Exists(arguments) => {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
+        ContainerCommand::Pause(arguments) => {
+            let engine = &mut open::engine(global, "pause")?;
+            lifecycle::pause(engine, arguments, &IntentKind::Pause, output)
+        }
+        ContainerCommand::Unpause(arguments) => {
+            let engine = &mut open::engine(global, "unpause")?;
+            lifecycle::pause(engine, arguments, &IntentKind::Unpause, output)
+        }
         ContainerCommand::Top(arguments) => top::of_container(&mut context(global), arguments),
         ContainerCommand::Port(arguments) => port::list(&mut context(global), arguments),
     }
@@ -176,6 +184,14 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
         PodCommand::Logs(arguments) => logs::of_pod(&mut context(global), arguments),
         PodCommand::Exists(arguments) => {
             lifecycle::pod_exists(&open::engine(global, "pod exists")?, &arguments.name)
+        }
+        PodCommand::Pause(arguments) => {
+            let engine = &mut open::engine(global, "pod pause")?;
+            lifecycle::pods(engine, &arguments.targets, &IntentKind::Pause, output)
+        }
+        PodCommand::Unpause(arguments) => {
+            let engine = &mut open::engine(global, "pod unpause")?;
+            lifecycle::pods(engine, &arguments.targets, &IntentKind::Unpause, output)
         }
         PodCommand::Top(arguments) => top::of_pod(&mut context(global), arguments),
     }

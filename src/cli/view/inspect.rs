@@ -227,6 +227,7 @@ fn state(container: &ContainerRecord) -> State {
         ContainerState::Waiting { .. } => container.last_end.as_ref().map(|end| &end.status),
         ContainerState::Created
         | ContainerState::Running { .. }
+        | ContainerState::Paused { .. }
         | ContainerState::Stopping { .. } => None,
     };
     let reason = match &container.state {
@@ -237,8 +238,9 @@ fn state(container: &ContainerRecord) -> State {
     };
     State {
         status: container.state.word(),
-        running: container.state.is_running(),
-        paused: false,
+        running: container.state.is_running()
+            && !matches!(container.state, ContainerState::Paused { .. }),
+        paused: matches!(container.state, ContainerState::Paused { .. }),
         restarting: matches!(container.state, ContainerState::Waiting { .. }),
         oom_killed: matches!(status, Some(ExitStatus::Signal { oom: true, .. })),
         dead: false,

@@ -54,6 +54,7 @@ pub(super) fn status(container: &ContainerRecord, now: Timestamp) -> String {
     match &container.state {
         ContainerState::Created => "Created".to_owned(),
         ContainerState::Running { since: then, .. } => format!("Up {}", since(now, *then)),
+        ContainerState::Paused { .. } => "Paused".to_owned(),
         ContainerState::Stopping { .. } => "Stopping".to_owned(),
         ContainerState::Exited { status, at } => {
             format!("Exited ({}) {}", status.code(), ago(now, *at))
@@ -83,6 +84,7 @@ pub(super) fn ended(container: &ContainerRecord) -> Option<Timestamp> {
         ContainerState::Waiting { .. } => container.last_end.as_ref().map(|end| end.at),
         ContainerState::Created
         | ContainerState::Running { .. }
+        | ContainerState::Paused { .. }
         | ContainerState::Stopping { .. } => None,
     }
 }
@@ -94,6 +96,7 @@ pub(super) fn exit_code(container: &ContainerRecord) -> i32 {
         ContainerState::Waiting { .. } => container.exit().map_or(0, |status| status.code()),
         ContainerState::Created
         | ContainerState::Running { .. }
+        | ContainerState::Paused { .. }
         | ContainerState::Stopping { .. } => 0,
     }
 }

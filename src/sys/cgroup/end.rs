@@ -1,7 +1,7 @@
 //! The end of a cgroup: its processes killed, its directories removed.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
@@ -10,7 +10,7 @@ use nix::unistd::Pid;
 
 use super::group::{Cgroup, tree};
 use super::layout::{CgroupVersion, Layout};
-use super::{CgroupError, is_gone, read_key, refused};
+use super::{CgroupError, is_gone, read_key, refused, write};
 
 impl Cgroup<'_> {
     /// Kills all processes in the cgroup and below it, also those that fork while it happens, and
@@ -20,7 +20,10 @@ impl Cgroup<'_> {
     /// Processes still live after that time.
     pub fn kill(&self, patience: Duration) -> Result<(), CgroupError> {
         let deadline = Instant::now() + patience;
-        if !self.kill_by_kernel()? {
+        if self.kill_by_kernel()? {
+            // The kernel kills what is frozen, and leaves the cgroup frozen for the next one.
+            self.set_frozen(false);
+        } else {
             self.set_frozen(true);
             for pid in self.pids()? {
                 signal_kill(pid);
@@ -57,6 +60,61 @@ impl Cgroup<'_> {
             Err(error) if is_gone(&error) => Ok(false),
             Err(source) => Err(refused("writing", &path)(source)),
         }
+    }
+
+    /// Freezes the processes in the cgroup and below it: they get no processor until they are thawed.
+    ///
+    /// # Errors
+    /// There is no freezer, or a process that waits for a device is not frozen in this time; nothing is
+    /// frozen then.
+    pub fn freeze(&self, patience: Duration) -> Result<(), CgroupError> {
+        let (mount, path) = self.freezer()?;
+        let (value, thawed) = match self.cgroups.version() {
+            CgroupVersion::V1 => ("FROZEN", "THAWED"),
+            CgroupVersion::V2 => ("1", "0"),
+        };
+        let deadline = Instant::now() + patience;
+        write(&path, value)?;
+        while !self.is_frozen(&mount) {
+            if Instant::now() >= deadline {
+                write(&path, thawed)?;
+                return Err(CgroupError::NotFrozen {
+                    path: Path::new("/").join(&self.path),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            if self.cgroups.version() == CgroupVersion::V1 {
+                // What was FREEZING is tried again by writing (kernel, freezer-subsystem.rst).
+                write(&path, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets the processes run again.
+    ///
+    /// # Errors
+    /// There is no freezer, or the cgroup is gone.
+    pub fn thaw(&self) -> Result<(), CgroupError> {
+        let (_, path) = self.freezer()?;
+        match self.cgroups.version() {
+            CgroupVersion::V1 => write(&path, "THAWED"),
+            CgroupVersion::V2 => write(&path, "0"),
+        }
+    }
+
+    /// Returns where the freezer is mounted, and its file for this cgroup.
+    fn freezer(&self) -> Result<(PathBuf, PathBuf), CgroupError> {
+        let mount = self.cgroups.hierarchy("freezer");
+        let mount = mount.ok_or_else(|| CgroupError::NoController {
+            controller: "freezer",
+            path: Path::new("/").join(&self.path),
+        })?;
+        let file = match self.cgroups.version() {
+            CgroupVersion::V1 => "freezer.state",
+            CgroupVersion::V2 => "cgroup.freeze",
+        };
+        Ok((mount.to_owned(), mount.join(&self.path).join(file)))
     }
 
     /// Freezes or thaws the processes, so that none forks while they are counted. Where that is

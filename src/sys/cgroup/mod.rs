@@ -56,6 +56,12 @@ pub enum CgroupError {
         /// Why.
         source: io::Error,
     },
+    /// A process waits for a device and cannot be frozen.
+    #[error("processes in the cgroup `{}` cannot be frozen now", path.display())]
+    NotFrozen {
+        /// The cgroup.
+        path: PathBuf,
+    },
     /// Processes did not end, or new ones came faster than the old ones were killed.
     #[error("processes in the cgroup `{}` do not end", path.display())]
     StillAlive {

@@ -174,6 +174,42 @@ fn processes_are_listed_and_all_killed_with_those_below() {
 }
 
 #[test]
+fn what_is_frozen_does_nothing_until_it_is_thawed_or_killed() {
+    with_group("freeze", |_, group| {
+        let mut child = shell("read go; while :; do :; done");
+        group.add(child.id()).expect("moved");
+        if let Err(error) = group.freeze(PATIENCE) {
+            eprintln!("skipped: lacks a freezer ({error})");
+            child.kill().expect("killed");
+            child.wait().expect("reaped");
+            return;
+        }
+        drop(child.stdin.take());
+        let used = || {
+            let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).expect("stat");
+            stat.split(' ').nth(13).expect("utime").to_owned()
+        };
+        let before = used();
+        std::thread::sleep(Duration::from_millis(100));
+        assert_eq!(used(), before);
+        group.thaw().expect("thawed");
+        let deadline = Instant::now() + PATIENCE;
+        while used() == before {
+            assert!(Instant::now() < deadline, "it runs");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        group.freeze(PATIENCE).expect("frozen again");
+        let reaper = std::thread::spawn(move || child.wait().expect("status"));
+        group.kill(PATIENCE).expect("killed");
+        reaper.join().expect("reaped");
+        let mut next = shell("read go");
+        group.add(next.id()).expect("moved");
+        drop(next.stdin.take());
+        next.wait().expect("the next one is not frozen");
+    });
+}
+
+#[test]
 fn a_process_that_uses_up_its_memory_is_counted() {
     with_group("oom", |_, group| {
         let limits = CgroupLimits {
