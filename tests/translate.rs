@@ -27,6 +27,7 @@ fn translate(yaml: &str, options: &PlayOptions) -> (Option<PodSpec>, Vec<String>
             let severity = match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Note => "note",
             };
             format!("{severity} {}: {}", finding.path, finding.message)
         })

@@ -42,6 +42,7 @@
 #![forbid(unsafe_code)]
 
 mod base64;
+mod crd;
 pub mod decode;
 pub mod document;
 mod fault;
@@ -58,6 +59,7 @@ mod validate;
 mod verdict;
 pub mod yaml;
 
+pub use crd::CustomKinds;
 pub use decode::{KINDS, Object};
 pub use document::Document;
 pub use read::{Kinds, Read, ReadOptions, Reading, UnknownFields, read};
@@ -66,5 +68,5 @@ pub use schema::KubernetesVersion;
 pub use selection::KindPattern;
 pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
 pub use text::Source;
-pub use validate::{Extent, ValidateOptions, validate};
+pub use validate::{Extent, MissingSchemas, ValidateOptions, validate};
 pub use verdict::{Named, Verdict};

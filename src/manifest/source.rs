@@ -60,6 +60,8 @@ pub struct At<'a> {
 #[derive(Debug, Clone, Copy)]
 enum StepRef<'a> {
     Field(&'static str),
+    /// A field whose name only the document knows.
+    Name(&'a str),
     Index(usize),
     Key(&'a str),
 }
@@ -75,6 +77,12 @@ impl<'a> At<'a> {
     #[must_use]
     pub fn field(&'a self, name: &'static str) -> At<'a> {
         self.then(StepRef::Field(name))
+    }
+
+    /// Steps into a field whose name is not one of ours.
+    #[must_use]
+    pub fn name(&'a self, name: &'a str) -> At<'a> {
+        self.then(StepRef::Name(name))
     }
 
     /// Steps into an item of a list.
@@ -103,6 +111,7 @@ impl<'a> At<'a> {
         if let Some(step) = self.step {
             path.0.push(match step {
                 StepRef::Field(name) => Step::Field(Cow::Borrowed(name)),
+                StepRef::Name(name) => Step::Field(Cow::Owned(name.to_owned())),
                 StepRef::Index(index) => Step::Index(index),
                 StepRef::Key(key) => Step::Key(key.to_owned()),
             });
@@ -165,6 +174,8 @@ pub(super) fn quoted(text: &str) -> String {
 pub enum Severity {
     Error,
     Warning,
+    /// What was left open; it is told, and never counts against a manifest.
+    Note,
 }
 
 /// One thing found wrong in a document.

@@ -1,7 +1,9 @@
 //! The whole check of manifests: what `kube validate` does, as one call.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::crd::{self, CustomKinds};
+use super::decode::Object;
 use super::document::Document;
 use super::read::{Kinds, ReadOptions, Reading, UnknownFields, read};
 use super::rules::{check_all, check_whole};
@@ -22,12 +24,25 @@ pub enum Extent {
     Part,
 }
 
+/// What becomes of a kind that is neither built in nor defined.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MissingSchemas {
+    /// It is an error.
+    #[default]
+    Refuse,
+    /// It is left unchecked.
+    Skip,
+}
+
 /// How to check.
 #[derive(Debug, Clone, Default)]
 pub struct ValidateOptions {
     /// The version whose kinds and fields there are.
     pub kubernetes: KubernetesVersion,
     pub extent: Extent,
+    /// Kinds that are defined beside the manifests; those that they define themselves are known anyway.
+    pub custom: CustomKinds,
+    pub missing_schemas: MissingSchemas,
     /// Nothing is told of these.
     pub skip: Vec<KindPattern>,
     /// Each of these is an error.
@@ -45,6 +60,7 @@ pub fn validate(sources: &[Source], options: &ValidateOptions) -> Verdict {
         kubernetes: options.kubernetes,
     };
     let mut reading = read(sources, &read_options);
+    let unchecked = custom_kinds(&mut reading, options);
     check_all(&mut reading);
     if options.extent == Extent::Whole {
         check_whole(&mut reading);
@@ -54,9 +70,72 @@ pub fn validate(sources: &[Source], options: &ValidateOptions) -> Verdict {
     let suppressed = suppress(sources, &mut reading);
     Located::sort(&mut reading.findings);
     let mut verdict = Verdict::of(sources, reading);
-    verdict.skipped = skipped;
+    verdict.skipped = skipped + unchecked;
     verdict.suppressed = suppressed;
     verdict
+}
+
+/// Checks the objects of kinds that are defined; returns how many others were left unchecked.
+fn custom_kinds(reading: &mut Reading, options: &ValidateOptions) -> usize {
+    let mut kinds = options.custom.clone();
+    for read in &reading.objects {
+        kinds.define(&read.document);
+    }
+    let is_unknown = |located: &&Located| {
+        let finding = &located.finding;
+        finding.kind == FindingType::UnknownKind && finding.help.is_none()
+    };
+    let unknown = reading.findings.iter().filter(is_unknown);
+    let unknown: BTreeSet<_> = unknown.map(place).collect();
+    let (mut settled, mut unserved) = (BTreeSet::new(), BTreeMap::new());
+    let mut found = Vec::new();
+    let mut unchecked = 0;
+    let is_open = |object: &Option<Object>| matches!(object, Some(Object::Unsupported { .. }));
+    for read in reading.objects.iter().filter(|read| is_open(&read.object)) {
+        let document = &read.document;
+        let mut findings = Findings::default();
+        crd::check_definition(document, &mut findings);
+        if kinds.has(document) {
+            kinds.check(document, &mut findings);
+            settled.insert(key(document));
+        } else if let Some(help) = kinds.unserved(document) {
+            unserved.insert(key(document), help);
+        } else if options.missing_schemas == MissingSchemas::Skip
+            && unknown.contains(&key(document))
+        {
+            unchecked += 1;
+            settled.insert(key(document));
+        }
+        found.extend(document.locate(findings));
+    }
+    reading.findings.retain_mut(|located| {
+        if located.finding.kind != FindingType::UnknownKind {
+            return true;
+        }
+        let place = place(located);
+        let help = unserved.get(&place).cloned();
+        let own = located.finding.help.take();
+        located.finding.help = own.or(help).or(Some(DEFINE.to_owned()));
+        !settled.contains(&place)
+    });
+    reading.findings.extend(found);
+    unchecked
+}
+
+/// What to do about a kind that nothing is known of.
+const DEFINE: &str = "give its CustomResourceDefinition with `--crd FILE`, or leave it unchecked with \
+                      `--ignore-missing-schemas`";
+
+type Key = (usize, Option<usize>, Option<String>);
+
+/// What tells an object from the others of its reading.
+fn key(document: &Document) -> Key {
+    (document.input(), Some(document.index()), document.title())
+}
+
+/// Returns the object that a finding is about.
+fn place(located: &Located) -> Key {
+    (located.input, located.document, located.object.clone())
 }
 
 /// Adds an error for each object of a kind that may not be there.
@@ -79,14 +158,12 @@ fn skip(reading: &mut Reading, patterns: &[KindPattern]) -> usize {
         return 0;
     }
     let is_skipped = |one: &Document| patterns.iter().any(|pattern| pattern.fits(one));
-    let key = |one: &Document| (one.input(), Some(one.index()), one.title());
     let documents = reading.objects.iter().map(|read| &read.document);
     let skipped: BTreeSet<_> = documents.filter(|one| is_skipped(one)).map(key).collect();
     let before = reading.objects.len();
     reading.objects.retain(|read| !is_skipped(&read.document));
-    reading.findings.retain(|located| {
-        !skipped.contains(&(located.input, located.document, located.object.clone()))
-    });
+    let is_kept = |located: &Located| !skipped.contains(&place(located));
+    reading.findings.retain(is_kept);
     before - reading.objects.len()
 }
 

@@ -18,6 +18,12 @@ pub struct Validate {
     /// Count warnings as errors
     #[arg(long)]
     pub strict: bool,
+    /// Read CustomResourceDefinitions from a file or directory; those among the manifests are known anyway
+    #[arg(long, value_name = "FILE|DIR")]
+    pub crd: Vec<PathBuf>,
+    /// Leave kinds unchecked that are neither built in nor defined
+    #[arg(long)]
+    pub ignore_missing_schemas: bool,
     /// Take no notice of objects of this kind: `KIND` or `API-VERSION/KIND`
     #[arg(long, value_name = "KIND", value_parser = KindPattern::parse, value_delimiter = ',')]
     pub skip: Vec<KindPattern>,

@@ -7,37 +7,52 @@ use super::super::error::Error;
 use super::super::output::{Output, stdout_has_colour, tell};
 use super::input::sources;
 use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
-use crate::manifest::{self, Extent, Located, Severity, ValidateOptions, Verdict};
+use crate::manifest::{
+    self, CustomKinds, Extent, Located, MissingSchemas, Severity, ValidateOptions, Verdict,
+};
 
 /// Checks manifests and touches nothing.
 pub(super) fn validate<W: Write>(
     arguments: &Validate,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
-    let verdict = manifest::validate(&sources(&arguments.files)?, &options(arguments));
+    let options = options(arguments)?;
+    let verdict = manifest::validate(&sources(&arguments.files)?, &options);
     show(&verdict, arguments.output, output)?;
     if arguments.summary {
         summary(&verdict, arguments.output, output)?;
     }
     output.flush()?;
-    let counts =
-        |located: &Located| arguments.strict || located.finding.severity == Severity::Error;
+    let counts = |located: &Located| match located.finding.severity {
+        Severity::Error => true,
+        Severity::Warning => arguments.strict,
+        Severity::Note => false,
+    };
     match verdict.findings.iter().any(counts) {
         true => Err(Error::Code(1)),
         false => Ok(()),
     }
 }
 
-fn options(arguments: &Validate) -> ValidateOptions {
-    ValidateOptions {
+fn options(arguments: &Validate) -> Result<ValidateOptions, Error> {
+    let (custom, findings) = CustomKinds::read(&sources(&arguments.crd)?);
+    if !findings.is_empty() {
+        return Err(Error::Manifest(Report(&findings).to_string()));
+    }
+    Ok(ValidateOptions {
         kubernetes: arguments.kubernetes_version,
         extent: match arguments.partial {
             true => Extent::Part,
             false => Extent::Whole,
         },
+        custom,
+        missing_schemas: match arguments.ignore_missing_schemas {
+            true => MissingSchemas::Skip,
+            false => MissingSchemas::Refuse,
+        },
         skip: arguments.skip.clone(),
         reject: arguments.reject.clone(),
-    }
+    })
 }
 
 fn show<W: Write>(

@@ -13,10 +13,13 @@ use k8s_openapi::api::core::v1::{
     ServiceAccount,
 };
 use k8s_openapi::api::networking::v1::{Ingress, NetworkPolicy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Deserialize as _;
 use serde::de::DeserializeOwned;
 
 use super::document::Document;
 use super::source::{At, Findings, Severity};
+use super::yaml::Node;
 use de::{Context, Decoder};
 
 /// Names the kinds once: their object, their API version and their type.
@@ -80,6 +83,22 @@ pub(super) fn decode(
     let is_sound = !outcome.has_mismatch;
     findings.0.extend(outcome.findings.0);
     object.filter(|_| is_sound)
+}
+
+/// Decodes the metadata of an object whose kind has no type; none if a value has another type than its field.
+pub(super) fn decode_meta(
+    node: Node<'_>,
+    at: &At<'_>,
+    findings: &mut Findings,
+) -> Option<ObjectMeta> {
+    let context = Context::new(Some(Severity::Error));
+    let decoder = Decoder::root(node, at, &context);
+    let meta = ObjectMeta::deserialize(decoder);
+    let meta = meta.map_err(|fault| context.record(fault, at)).ok();
+    let outcome = context.finish();
+    let is_sound = !outcome.has_mismatch;
+    findings.0.extend(outcome.findings.0);
+    meta.filter(|_| is_sound)
 }
 
 fn decode_as<T: DeserializeOwned>(document: &Document, context: &Context) -> Option<T> {

@@ -16,6 +16,7 @@ impl fmt::Display for GitHub<'_> {
             let command = match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
+                Severity::Note => "notice",
             };
             write!(
                 f,

@@ -94,7 +94,7 @@ fn case(f: &mut fmt::Formatter<'_>, file: &str, case: &Case<'_>) -> fmt::Result 
     for located in findings {
         let text = Report(std::slice::from_ref(located)).to_string();
         match located.finding.severity {
-            Severity::Warning => warnings.push_str(&text),
+            Severity::Warning | Severity::Note => warnings.push_str(&text),
             Severity::Error => {
                 let row = Row::of(located);
                 writeln!(

@@ -25,19 +25,19 @@ impl Counts {
     /// Counts.
     #[must_use]
     pub fn of(verdict: &Verdict) -> Self {
-        let errors = || {
+        let of = |severity: Severity| {
             let findings = verdict.findings.iter();
-            findings.filter(|located| located.finding.severity == Severity::Error)
+            findings.filter(move |located| located.finding.severity == severity)
         };
-        let invalid: BTreeSet<_> = errors()
+        let invalid: BTreeSet<_> = of(Severity::Error)
             .map(|located| (located.input, located.document, &located.object))
             .collect();
         Self {
             files: verdict.files.len(),
             objects: verdict.objects.len(),
             invalid: invalid.len(),
-            errors: errors().count(),
-            warnings: verdict.findings.len() - errors().count(),
+            errors: of(Severity::Error).count(),
+            warnings: of(Severity::Warning).count(),
             suppressed: verdict.suppressed,
             skipped: verdict.skipped,
         }

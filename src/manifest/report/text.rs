@@ -77,6 +77,7 @@ impl Paint {
         match severity {
             Severity::Error => self.error,
             Severity::Warning => self.warning,
+            Severity::Note => self.help,
         }
     }
 }

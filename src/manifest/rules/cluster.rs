@@ -1,6 +1,7 @@
 //! Namespaces and ServiceAccounts.
 
 use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use super::fault::items;
 use super::{metadata, names};
@@ -33,4 +34,17 @@ pub fn service_account(account: &ServiceAccount, found: &mut Findings) {
         &at.field("metadata"),
         found,
     );
+}
+
+/// Checks the metadata of an object of a custom kind.
+pub(in crate::manifest) fn custom_metadata(
+    meta: &ObjectMeta,
+    is_namespaced: bool,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    metadata::object_meta(meta, names::dns_subdomain, at, found);
+    if !is_namespaced {
+        metadata::of_cluster(meta, at, found);
+    }
 }

@@ -73,6 +73,7 @@ mod workload;
 
 pub use check::{check, check_all};
 pub use claim::persistent_volume_claim;
+pub(super) use cluster::custom_metadata;
 pub use cluster::{namespace, service_account};
 pub use config::{config_map, secret};
 pub use ingress::ingress;
