@@ -31,10 +31,13 @@ use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ContainerState, ExitStatus, ProcessRef};
 use crate::names::ContainerName;
 use crate::state::{Failure, Intent, Lease, Outcome, StoreError};
-use crate::sys::{clock, process, socket};
+use crate::sys::{clock, memory, process, socket};
 
 /// How long an idle supervisor waits for a last word.
 const LINGER: Duration = Duration::from_millis(300);
+
+/// How long nothing must happen before memory is given back; longer than idle threads are kept.
+const SETTLE: Duration = Duration::from_millis(1500);
 
 /// How long a write that failed waits for its next try.
 const RETRY: Duration = Duration::from_secs(1);
@@ -68,6 +71,7 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         lease,
         listener,
     } = inheritance;
+    memory::share_one_heap();
     leave_caller(&instructions.paths)?;
     let recorder = Recorder::new(
         Arc::new(instructions.paths.clone()),
@@ -204,6 +208,7 @@ impl Supervisor {
     async fn run(&mut self) -> io::Result<()> {
         let mut batch: Option<Batch> = None;
         let mut retry_at: Option<tokio::time::Instant> = None;
+        let mut settled = false;
         loop {
             if batch.is_none() && retry_at.is_none() && self.has_work() {
                 batch = Some(self.begin_batch());
@@ -231,7 +236,14 @@ impl Supervisor {
                 }
                 () = until(retry_at), if retry_at.is_some() => retry_at = None,
                 () = tokio::time::sleep(LINGER), if idle => return Ok(()),
+                () = tokio::time::sleep(SETTLE), if !settled && batch.is_none() => {
+                    settled = true;
+                    // What cannot be given back is kept.
+                    let _ = memory::release_unused();
+                    continue;
+                }
             }
+            settled = false;
         }
     }
 

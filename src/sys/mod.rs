@@ -12,6 +12,7 @@ pub mod flock;
 #[cfg(test)]
 mod for_tests;
 pub mod memfd;
+pub mod memory;
 pub mod mount;
 pub mod mount_options;
 pub mod namespace;
