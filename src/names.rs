@@ -302,6 +302,28 @@ impl ImageRef {
         }
     }
 
+    /// Returns the same tag and digest under the registry and repository of another reference.
+    #[must_use]
+    pub fn renamed(&self, name: &Self) -> Self {
+        Self {
+            registry: name.registry.clone(),
+            repository: name.repository.clone(),
+            ..self.clone()
+        }
+    }
+
+    /// Returns the reference as an image is recorded under it: a digest makes its tag void.
+    #[must_use]
+    pub fn pinned(&self) -> Self {
+        match &self.digest {
+            Some(_) => Self {
+                tag: None,
+                ..self.clone()
+            },
+            None => self.qualified(),
+        }
+    }
+
     /// Returns the reference with its implied tag written out.
     #[must_use]
     pub fn qualified(&self) -> Self {

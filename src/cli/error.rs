@@ -50,6 +50,15 @@ pub enum Error {
     Engine(Box<crate::engine::EngineError>),
     #[error(transparent)]
     Catalog(Box<crate::engine::catalog::CatalogError>),
+    /// An image that did not come.
+    #[error("pulling `{image}`")]
+    Pull {
+        image: String,
+        source: Box<crate::image::ImageError>,
+    },
+    /// What this host says of registries cannot be used, or a registry cannot.
+    #[error(transparent)]
+    Registry(Box<crate::image::registry::RegistryError>),
     #[error(transparent)]
     Generate(#[from] crate::translate::GenerateError),
     #[error(transparent)]

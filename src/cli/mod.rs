@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod log_reader;
 pub mod output;
+mod progress;
 pub mod report;
 mod view;
 

@@ -5,11 +5,12 @@
 //!   help: `podwright ps -a` lists all of them
 //! ```
 
-use std::error::Error as _;
 use std::fmt::Write as _;
 
 use super::error::Error;
 use super::output::{OutputError, stderr_has_colour, tell};
+use crate::image::ImageError;
+use crate::image::registry::RegistryError;
 
 /// podman's exit code for every error of its own.
 const OURS: u8 = 125;
@@ -128,8 +129,28 @@ pub fn report(error: &Error) -> Report {
         | Error::Unmet(_)
         | Error::Catalog(_)
         | Error::Generate(_) => Report::error(chain(error)),
+        Error::Pull { source, .. } => match &**source {
+            ImageError::Registry(cause) => registry(error, cause),
+            _ => Report::error(chain(error)),
+        },
+        Error::Registry(cause) => registry(error, cause),
         Error::Several(errors) => several(errors),
         Error::Code(code) => Report::silent(*code),
+    }
+}
+
+/// Returns what an error about a registry comes to, and what can be done about it.
+fn registry(error: &Error, cause: &RegistryError) -> Report {
+    let report = Report::error(chain(error));
+    match cause {
+        RegistryError::Denied { host, .. } => {
+            report.help(format!("`podwright login {host}` keeps who you are"))
+        }
+        RegistryError::PlainHttp { .. } => {
+            report.help("`--tls-verify=false` allows plain HTTP and any certificate")
+        }
+        RegistryError::ShortName { .. } => report.help("write the whole name"),
+        _ => report,
     }
 }
 
@@ -169,7 +190,7 @@ fn several(errors: &[Error]) -> Report {
 }
 
 /// Joins an error and its causes with colons, each said once.
-fn chain(error: &Error) -> String {
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {

@@ -8,7 +8,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::image::archive::{Loaded, load};
 use crate::image::import::{ImportOptions, Imported, import};
 use crate::image::members::Input;
-use crate::image::{ImageRecord, hello};
+use crate::image::registry::{Access, Progress, Pulled, pull_all};
+use crate::image::{ImageError, ImageRecord, hello};
 use crate::names::{ImageId, ImageRef};
 
 /// An image that cannot be removed or is not there.
@@ -96,6 +97,24 @@ impl Engine {
         let imported = import(&self.images, &lease, input, options)?;
         self.record_images(std::slice::from_ref(&imported.image))?;
         Ok(imported)
+    }
+
+    /// Pulls images, and returns each in the order they were asked for; those that came are recorded.
+    ///
+    /// # Errors
+    /// The database cannot be written. What is wrong with one image is told in its place.
+    pub fn pull_images(
+        &mut self,
+        access: &Access,
+        images: &[ImageRef],
+        progress: &dyn Progress,
+    ) -> Result<Vec<Result<Pulled, ImageError>>, EngineError> {
+        let lease = self.images.lease()?;
+        let results = pull_all(&self.images, &lease, access, images, progress);
+        let came = results.iter().filter_map(|result| result.as_ref().ok());
+        let records: Vec<ImageRecord> = came.map(|pulled| pulled.image.clone()).collect();
+        self.record_images(&records)?;
+        Ok(results)
     }
 
     /// Returns the built-in image, made now if it is not there yet.

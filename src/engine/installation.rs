@@ -8,6 +8,7 @@ use super::paths::Paths;
 use super::protocol::SummonError;
 use super::sandbox::SandboxError;
 use super::start::was_killed_for_memory;
+use crate::image::registry::{Places, Registries};
 use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
@@ -141,7 +142,8 @@ impl Engine {
 
     /// Returns the image that a reference means, if it is here.
     ///
-    /// A name without a registry means the one on this host first, then `docker.io/library`.
+    /// A name without a registry means the one made on this host first, then what
+    /// `registries.conf(5)` says, then `docker.io/library`.
     ///
     /// # Errors
     /// The database cannot be read, or the built-in image cannot be made.
@@ -169,25 +171,20 @@ pub(super) fn find<'a>(images: &'a [ImageRecord], reference: &ImageRef) -> Optio
     let candidates = match reference.registry() {
         Some(_) => vec![reference.qualified()],
         None => {
-            let plain = reference.qualified();
-            let mut candidates = vec![plain.in_registry("localhost")];
-            if plain.repository().contains('/') {
-                candidates.push(plain.in_registry("docker.io"));
-            } else if let Ok(library) = ImageRef::parse(&format!("docker.io/library/{plain}")) {
-                candidates.push(library);
-            }
+            // A file that cannot be read is told by whoever pulls; here it says nothing.
+            let registries = Registries::read(&Places::of_environment()).unwrap_or_default();
+            let mut candidates = vec![reference.qualified().in_registry("localhost")];
+            candidates.extend(registries.short_names(reference).candidates);
+            candidates.extend(Registries::default().short_names(reference).candidates);
             candidates
         }
     };
     candidates.iter().find_map(|candidate| {
         images.iter().find(|image| match candidate.digest() {
-            Some(digest) => {
-                &image.digest == digest
-                    && image
-                        .names
-                        .iter()
-                        .any(|name| name.name() == candidate.name())
-            }
+            Some(digest) => image.names.iter().any(|name| {
+                let known = &image.digest == digest || name.digest() == Some(digest);
+                known && name.name() == candidate.name()
+            }),
             None => image.names.contains(candidate),
         })
     })

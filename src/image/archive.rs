@@ -272,13 +272,7 @@ fn manifest_for_this_machine(
         let index: Index =
             serde_json::from_slice(&text).map_err(ImageError::document("an index"))?;
         descriptor = index
-            .manifests
-            .into_iter()
-            .find(|entry| {
-                entry.platform.as_ref().is_some_and(|platform| {
-                    platform.os == "linux" && platform.architecture == architecture()
-                })
-            })
+            .for_this_machine()
             .ok_or_else(|| ImageError::NoPlatform(architecture().to_owned()))?;
     }
     Err(ImageError::NoPlatform(architecture().to_owned()))

@@ -65,6 +65,15 @@ pub enum ImageError {
         /// Why.
         source: UnpackError,
     },
+    /// A registry that cannot be used, or will not give the image.
+    #[error(transparent)]
+    Registry(#[from] super::registry::RegistryError),
+    /// A name that does not say where the image is.
+    #[error("`{0}` names no registry")]
+    NoRegistry(String),
+    /// Something else failed first.
+    #[error("stopped, for another layer failed")]
+    Stopped,
     /// A name that is no image reference.
     #[error(transparent)]
     Name(#[from] NameError),

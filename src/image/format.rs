@@ -44,6 +44,14 @@ impl Dialect {
     }
 }
 
+/// The media types of manifests and of indexes that are read.
+pub(super) const MANIFESTS: [&str; 4] = [
+    "application/vnd.oci.image.manifest.v1+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
 /// Returns the digest of some bytes.
 pub(super) fn digest_of(bytes: &[u8]) -> Digest {
     Digest::sha256(&Sha256::digest(bytes).into())
@@ -91,12 +99,22 @@ impl Descriptor {
 
     /// Returns whether the blob is an index of further manifests.
     pub(super) fn is_index(&self) -> bool {
-        matches!(
-            self.media_type.as_str(),
-            "application/vnd.oci.image.index.v1+json"
-                | "application/vnd.docker.distribution.manifest.list.v2+json"
-        )
+        INDEXES.contains(&self.media_type.as_str())
     }
+}
+
+const INDEXES: [&str; 2] = [
+    "application/vnd.oci.image.index.v1+json",
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+];
+
+/// Returns whether a document is an index, as its sender or, failing that, it itself says.
+pub(super) fn is_index(media_type: &str, bytes: &[u8]) -> bool {
+    if MANIFESTS.contains(&media_type) {
+        return INDEXES.contains(&media_type);
+    }
+    let value: Option<serde_json::Value> = serde_json::from_slice(bytes).ok();
+    value.is_some_and(|value| value["manifests"].is_array())
 }
 
 /// The machine an image in an index is for.
@@ -110,6 +128,16 @@ pub(super) struct Platform {
 #[derive(Debug, Deserialize)]
 pub(super) struct Index {
     pub(super) manifests: Vec<Descriptor>,
+}
+
+impl Index {
+    /// Returns the manifest for Linux on this machine, if the index has one.
+    pub(super) fn for_this_machine(self) -> Option<Descriptor> {
+        let is_meant =
+            |platform: &Platform| platform.os == "linux" && platform.architecture == architecture();
+        let mut manifests = self.manifests.into_iter();
+        manifests.find(|entry| entry.platform.as_ref().is_some_and(is_meant))
+    }
 }
 
 /// One image: its configuration and its layers.

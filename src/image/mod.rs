@@ -16,6 +16,7 @@ pub mod hello;
 pub mod import;
 pub mod members;
 pub mod record;
+pub mod registry;
 pub mod rootfs;
 pub mod store;
 pub mod unpack;

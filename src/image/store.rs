@@ -4,6 +4,7 @@
 //! blobs/sha256/HEX      manifests and configurations, byte for byte
 //! layers/HEX/fs         one unpacked layer, named by its diff id
 //! layers/HEX/layer.json what is known about it
+//! downloads/HEX         the blob of a layer that is being pulled, or whose pull broke; locked while it is
 //! tmp/XXXXXX            the workspace of one running load, locked by it
 //! lock                  shared while content is added, exclusive while garbage is collected
 //! ```
@@ -83,7 +84,7 @@ impl ContentStore {
             program: program.to_owned(),
             limits: Limits::default(),
         };
-        for part in ["blobs/sha256", "layers", "tmp", "empty"] {
+        for part in ["blobs/sha256", "layers", "downloads", "tmp", "empty"] {
             let path = store.directory.join(part);
             fs::DirBuilder::new()
                 .recursive(true)
@@ -250,6 +251,11 @@ impl ContentStore {
             }
         };
         made().map_err(ImageError::file("making a workspace in", &parent))
+    }
+
+    /// Returns where the blob of a layer is kept while it comes in.
+    pub(super) fn download_path(&self, blob: &Digest) -> PathBuf {
+        self.directory.join("downloads").join(blob.hex())
     }
 
     fn layer_home(&self, diff_id: &Digest) -> PathBuf {

@@ -1,7 +1,7 @@
 //! Base64 as Go's `encoding/base64` reads it: the standard alphabet, padded, line breaks skipped.
 
 /// Decodes a text; the error is the offset that Go reports.
-pub(super) fn decode(text: &str) -> Result<Vec<u8>, usize> {
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>, usize> {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len() / 4 * 3);
     let mut group = 0u32;
@@ -72,7 +72,7 @@ fn digit(byte: u8) -> Option<u32> {
 }
 
 /// Encodes bytes with padding.
-pub(super) fn encode(bytes: &[u8]) -> String {
+pub(crate) fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for chunk in bytes.chunks(3) {

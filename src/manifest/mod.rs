@@ -41,7 +41,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod base64;
+pub(crate) mod base64;
 mod crd;
 pub mod decode;
 pub mod document;

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::registry::Pull;
 use super::{Filter, Format};
 
 /// Commands about images that need no noun.
@@ -17,6 +18,11 @@ pub enum ImageCommand {
     Import(Import),
     /// Give an image more names
     Tag(Tag),
+    /// Fetch images from registries
+    ///
+    /// Layers come side by side, and each is unpacked while it comes. A pull that was ended goes on
+    /// where it was; two pulls of one image share the work.
+    Pull(Pull),
 }
 
 /// Commands about images.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::super::output::Format;
+use super::registry::Registry;
 use super::validate::Validate;
 
 /// Commands about Kubernetes YAML.
@@ -125,21 +126,6 @@ pub struct Play {
     pub log_opt: Vec<String>,
     #[arg(long, hide = true)]
     no_trunc: bool,
-}
-
-/// How registries are met; nothing here matters to images that are on this host.
-#[derive(Debug, Args)]
-pub struct Registry {
-    #[arg(long, hide = true, env = "REGISTRY_AUTH_FILE", hide_env = true)]
-    pub authfile: Option<PathBuf>,
-    #[arg(long, hide = true)]
-    pub creds: Option<String>,
-    #[arg(long, hide = true)]
-    pub cert_dir: Option<PathBuf>,
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set)]
-    pub tls_verify: Option<bool>,
-    #[arg(long, hide = true)]
-    signature_policy: Option<PathBuf>,
 }
 
 /// What to do about fields and kinds that Kubernetes does not know.

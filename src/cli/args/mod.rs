@@ -7,6 +7,7 @@ mod container;
 mod image;
 mod kube;
 mod pod;
+mod registry;
 mod time;
 mod validate;
 mod volume;
@@ -32,6 +33,7 @@ pub use pod::{
     InspectPods, KillPods, ListPods, LogSelection, PausePods, PodCommand, PodExists, PodLogs,
     PodSort, PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
+pub use registry::{Pull, Registry};
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Validate};
 pub use volume::{

@@ -11,7 +11,8 @@ use super::super::args::{Down, Global, Play, Validation};
 use super::super::error::Error;
 use super::super::output::{Format, Output, tell};
 use super::input::sources;
-use super::{open, unmet};
+use super::unmet::{self, Pulls};
+use super::{open, pull};
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
 use crate::engine::{Engine, sandbox};
@@ -46,13 +47,21 @@ pub(super) fn play<W: Write>(
     let (application, origins) = (translated.application, translated.origins);
     let mut engine = open::engine(global, "kube play")?;
     let observed = engine.observed()?;
-    unmet::check(
-        &mut engine,
-        &mut reading,
-        (&application, &origins),
-        &observed,
-    )?;
+    let pulls = match arguments.dry_run {
+        true => Pulls::Nothing,
+        false => Pulls::ByPolicy,
+    };
+    let parts = (&application, &origins);
+    unmet::check(&mut engine, &mut reading, parts, &observed, pulls)?;
     accept(&reading, unknown_fields, &application)?;
+    if pulls == Pulls::ByPolicy {
+        let flags = (&arguments.registry, arguments.quiet);
+        let missing = pull::for_play(&mut engine, &application, &observed, flags)?;
+        // The warnings have been shown.
+        reading.findings.clear();
+        unmet::add_missing(&mut reading, &application, &observed, missing);
+        refuse_errors(&reading.findings)?;
+    }
     let host = gather(&mut engine, &application)?;
     let wish = PlayWish {
         name: application_name(&arguments.files),

@@ -15,6 +15,7 @@ mod open;
 mod pod_ps;
 mod port;
 mod ps;
+mod pull;
 mod top;
 mod unmet;
 mod validate;
@@ -115,6 +116,7 @@ fn run_image_file(context: &mut Context<'_>, command: &ImageCommand) -> Result<(
         ImageCommand::Load(arguments) => image::load(context, arguments),
         ImageCommand::Import(arguments) => image::import(context, arguments),
         ImageCommand::Tag(arguments) => image::tag(context, arguments),
+        ImageCommand::Pull(arguments) => pull::pull(context, arguments),
     }
 }
 

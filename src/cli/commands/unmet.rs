@@ -6,6 +6,7 @@ use super::super::error::Error;
 use crate::engine::{Engine, EngineError, network, volumes};
 use crate::manifest::rules::{self, Present, Spot};
 use crate::manifest::{self, FindingType, Located, Reading};
+use crate::model::container::PullPolicy;
 use crate::model::network::PublishedPort;
 use crate::model::observed::{ConfigData, ObjectContent, Observed};
 use crate::model::pod::PodSpec;
@@ -22,10 +23,11 @@ pub(super) fn check(
     reading: &mut Reading,
     (application, origins): (&Application, &Origins),
     observed: &Observed,
+    pulls: Pulls,
 ) -> Result<(), Error> {
     let present = Present {
         objects: objects(application, observed),
-        missing_images: missing_images(engine, application)?,
+        missing_images: missing_images(engine, application, pulls)?,
     };
     rules::check_present(reading, &present);
     let mut found = Vec::new();
@@ -89,15 +91,42 @@ fn keys_of(data: &ConfigData) -> BTreeSet<String> {
     keys.cloned().collect()
 }
 
-/// Returns the images that are not on this host, as the pods name them.
+/// Whether images that are not here may come yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pulls {
+    /// A plan is printed, and nothing is touched.
+    Nothing,
+    /// What the pull policies ask for.
+    ByPolicy,
+}
+
+/// Adds the images that did not come to the findings of the manifests.
+pub(super) fn add_missing(
+    reading: &mut Reading,
+    application: &Application,
+    observed: &Observed,
+    missing_images: BTreeMap<String, String>,
+) {
+    let present = Present {
+        objects: objects(application, observed),
+        missing_images,
+    };
+    rules::check_present(reading, &present);
+}
+
+/// Returns the images that are not on this host and will not come, as the pods name them.
 fn missing_images(
     engine: &mut Engine,
     application: &Application,
-) -> Result<BTreeSet<String>, Error> {
-    let mut missing = BTreeSet::new();
+    pulls: Pulls,
+) -> Result<BTreeMap<String, String>, Error> {
+    let mut missing = BTreeMap::new();
     for container in application.pods.iter().flat_map(PodSpec::all_containers) {
-        if engine.find_image(&container.image)?.is_none() {
-            missing.insert(container.image.to_string());
+        // `localhost` without a port is where images are that were made here.
+        let own = container.image.registry() == Some("localhost");
+        let comes = pulls == Pulls::ByPolicy && container.pull != PullPolicy::Never && !own;
+        if !comes && engine.find_image(&container.image)?.is_none() {
+            missing.insert(container.image.to_string(), "image not known".to_owned());
         }
     }
     Ok(missing)

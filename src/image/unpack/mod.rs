@@ -71,18 +71,31 @@ pub(super) fn unpack_all(
     for stage in running {
         drafts.push(stage.finish()?);
     }
+    publish(store, workspace, &drafts)?;
+    Ok(drafts.into_iter().map(|(_, unpacked)| unpacked).collect())
+}
+
+/// Makes layers count that stages have unpacked.
+///
+/// # Errors
+/// They cannot be brought to the disk.
+pub(super) fn publish(
+    store: &ContentStore,
+    workspace: &Workspace,
+    drafts: &[(PathBuf, Unpacked)],
+) -> Result<(), ImageError> {
     // One flush for all: only then may a rename make them count (power loss, not kill -9).
     File::open(workspace.path())
         .and_then(|directory| Ok(nix::unistd::syncfs(directory)?))
         .map_err(ImageError::file("flushing", workspace.path()))?;
-    for (draft, unpacked) in &drafts {
+    for (draft, unpacked) in drafts {
         let info = LayerInfo {
             size: unpacked.size,
             entries: unpacked.entries,
         };
         store.publish_layer(draft, &unpacked.diff_id, &info)?;
     }
-    Ok(drafts.into_iter().map(|(_, unpacked)| unpacked).collect())
+    Ok(())
 }
 
 /// Unpacks a tar, compressed or not, into a directory, and returns what was left out of it.
@@ -112,7 +125,7 @@ pub fn unpack_files(
 }
 
 /// A stage at work; dropped, it is killed.
-struct Running {
+pub(super) struct Running {
     child: Child,
     socket: UnixStream,
     draft: PathBuf,
@@ -122,7 +135,8 @@ struct Running {
 }
 
 impl Running {
-    fn start(
+    /// Starts to unpack a layer into a new directory.
+    pub(super) fn start(
         store: &ContentStore,
         source: LayerSource,
         draft: PathBuf,
@@ -159,7 +173,8 @@ impl Running {
         })
     }
 
-    fn finish(mut self) -> Result<(PathBuf, Unpacked), ImageError> {
+    /// Waits for the stage, and checks that the layer is what it should be.
+    pub(super) fn finish(mut self) -> Result<(PathBuf, Unpacked), ImageError> {
         let mut text = Vec::new();
         let read = (&self.socket).take(REPLY_LIMIT).read_to_end(&mut text);
         let refused = |source| ImageError::Layer {

@@ -15,8 +15,8 @@ use crate::manifest::source::{At, FindingType, Findings, Located, Severity};
 pub struct Present {
     /// The keys of all ConfigMaps and Secrets, by kind and name.
     pub objects: BTreeMap<(&'static str, String), BTreeSet<String>>,
-    /// The images that are not there, as containers name them.
-    pub missing_images: BTreeSet<String>,
+    /// The images that are not there, as containers name them, and why not.
+    pub missing_images: BTreeMap<String, String>,
 }
 
 /// Adds an error for each image, object or key that a pod cannot start without and that is not there.
@@ -80,8 +80,8 @@ impl Needs<'_> {
 fn check_spec(needs: &Needs<'_>, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     every_container(spec, at, &mut |container, at| {
         let image = text(&container.image);
-        if needs.0.missing_images.contains(image) {
-            let message = format!("{image}: image not known");
+        if let Some(reason) = needs.0.missing_images.get(image) {
+            let message = format!("{image}: {reason}");
             found.error(FindingType::NotFound, &at.field("image"), message);
         }
         check_env(needs, container, at, found);

@@ -1,0 +1,11 @@
+//! The files of this host about registries, where podman and its kin read them.
+
+mod login;
+mod places;
+mod registries;
+
+pub(super) use login::in_text;
+pub use login::{Logins, login, logout};
+pub use places::Places;
+pub use registries::{Registries, ShortNames};
+pub(super) use registries::{Source, Wanted};

@@ -1,0 +1,9 @@
+//! Images from and to Debian's `docker-registry`, by the program.
+
+#[expect(dead_code, reason = "each test binary needs a part of it")]
+#[path = "../support/network.rs"]
+mod network;
+
+mod image;
+mod pull;
+mod site;

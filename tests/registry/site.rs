@@ -1,0 +1,275 @@
+//! A place of its own for one test: a network namespace, a root, and registries on its loopback.
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::network::Netns;
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Where the registry of a test listens.
+pub(crate) const ADDRESS: &str = "127.0.0.1:5000";
+
+/// The place of one test.
+pub(crate) struct Site {
+    dir: tempfile::TempDir,
+    netns: Netns,
+}
+
+/// What a command came to.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    pub(crate) code: Option<i32>,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Ran {
+    /// Returns the output of a command that must have gone well.
+    #[track_caller]
+    pub(crate) fn expect(self) -> String {
+        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self.stdout
+    }
+
+    /// Returns the complaint of a command that must have failed.
+    #[track_caller]
+    pub(crate) fn refused(self) -> String {
+        assert_ne!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
+        self.stderr
+    }
+}
+
+impl Site {
+    /// Makes the place, or says what is lacking.
+    #[expect(clippy::print_stdout, reason = "a skipped test says what it lacks")]
+    pub(crate) fn new() -> Option<Self> {
+        if !nix::unistd::geteuid().is_root() {
+            println!("skipped: lacks root");
+            return None;
+        }
+        for program in ["/usr/bin/docker-registry", "/usr/bin/skopeo"] {
+            if !Path::new(program).exists() {
+                println!("skipped: lacks {program}");
+                return None;
+            }
+        }
+        let dir = tempfile::Builder::new()
+            .prefix("podwright-registry-")
+            .tempdir()
+            .unwrap();
+        let netns = Netns::new(dir.path(), "net");
+        Some(Self { dir, netns })
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Returns a command of the program, on the root of this name.
+    pub(crate) fn command(&self, root: &str) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_podwright"));
+        command
+            .arg("--root")
+            .arg(self.path(root))
+            .arg("--runroot")
+            .arg(self.path(&format!("{root}-run")))
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .env("HOME", self.path("home"))
+            .env("XDG_RUNTIME_DIR", self.path("home/run"))
+            .env("CONTAINERS_REGISTRIES_CONF", self.path("registries.conf"));
+        command
+    }
+
+    /// Runs the program on the first root.
+    pub(crate) fn podwright<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Ran {
+        self.run(self.command("root").args(arguments))
+    }
+
+    /// Runs a command in the namespace, to its end.
+    pub(crate) fn run(&self, command: &mut Command) -> Ran {
+        let output = self
+            .netns
+            .run(|| command.stdin(Stdio::null()).output())
+            .unwrap();
+        Ran {
+            code: output.status.code(),
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+
+    /// Starts a command in the namespace.
+    pub(crate) fn spawn(&self, command: &mut Command) -> Child {
+        let quiet = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        self.netns.run(|| quiet.spawn()).unwrap()
+    }
+
+    /// Runs code in the namespace.
+    pub(crate) fn inside<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.netns.run(work)
+    }
+
+    /// Copies an OCI layout into the registry.
+    pub(crate) fn publish(&self, layout: &Path, name: &str) {
+        let mut command = Command::new("/usr/bin/skopeo");
+        command
+            .args([
+                "--insecure-policy",
+                "copy",
+                "--quiet",
+                "--dest-tls-verify=false",
+                "--preserve-digests",
+            ])
+            .arg(format!("oci:{}:latest", layout.display()))
+            .arg(format!("docker://{ADDRESS}/{name}"))
+            .env("TMPDIR", self.dir.path());
+        self.run(&mut command).expect();
+    }
+
+    /// Returns what is left in the store that is no content.
+    pub(crate) fn leftovers(&self, root: &str) -> Vec<String> {
+        let images = self.path(root).join("images");
+        ["tmp", "downloads"]
+            .iter()
+            .flat_map(|part| fs::read_dir(images.join(part)).unwrap())
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+
+    /// Returns the names of what is in one part of a store: `layers`, `downloads`.
+    pub(crate) fn content(&self, root: &str, part: &str) -> Vec<String> {
+        let entries = fs::read_dir(self.path(root).join("images").join(part)).unwrap();
+        entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect()
+    }
+}
+
+/// A registry, ended with the value.
+pub(crate) struct Registry {
+    child: Child,
+    config: PathBuf,
+    log: PathBuf,
+    data: PathBuf,
+}
+
+impl Registry {
+    /// Starts a registry over plain HTTP, open to everybody.
+    pub(crate) fn start(site: &Site) -> Self {
+        Self::configured(site, "")
+    }
+
+    /// Starts a registry with more lines in its configuration.
+    pub(crate) fn configured(site: &Site, more: &str) -> Self {
+        let (config, log) = (site.path("registry.yml"), site.path("registry.log"));
+        let data = site.path("registry");
+        let (http, rest) = match more.strip_prefix("http:\n") {
+            Some(more) => (more, ""),
+            None => ("", more),
+        };
+        let text = format!(
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n{rest}http:\n  addr: {ADDRESS}\n{http}",
+            data.display()
+        );
+        fs::write(&config, text).unwrap();
+        let child = serve(site, &config, &log);
+        Self {
+            child,
+            config,
+            log,
+            data,
+        }
+    }
+
+    /// Ends it as a power failure would.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again after a kill.
+    pub(crate) fn restart(&mut self, site: &Site) {
+        self.child = serve(site, &self.config, &self.log);
+    }
+
+    /// Returns the answers to a request whose line holds both words: the bytes of each.
+    pub(crate) fn answers(&self, method: &str, path: &str) -> Vec<u64> {
+        // 127.0.0.1 - - [time] "GET /v2/x/blobs/sha256:… HTTP/1.1" 200 123 "" "agent"
+        let log = fs::read_to_string(&self.log).unwrap();
+        let answer = |line: &str| {
+            let mut parts = line.split('"');
+            let (_, request, after) = (parts.next()?, parts.next()?, parts.next()?);
+            let asked = request.starts_with(method) && request.contains(path);
+            let mut numbers = after.split_whitespace();
+            let status: u16 = numbers.next()?.parse().ok()?;
+            let bytes = numbers.next()?.parse().ok()?;
+            (asked && status < 300).then_some(bytes)
+        };
+        log.lines().filter_map(answer).collect()
+    }
+
+    /// Returns the file of a blob in the registry's own storage.
+    pub(crate) fn blob(&self, digest: &str) -> PathBuf {
+        let hex = digest.trim_start_matches("sha256:");
+        let blobs = self.data.join("docker/registry/v2/blobs/sha256");
+        blobs.join(&hex[..2]).join(hex).join("data")
+    }
+}
+
+impl Drop for Registry {
+    fn drop(&mut self) {
+        // Without effect on one that was killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(site: &Site, config: &Path, log: &Path) -> Child {
+    let file = fs::File::options()
+        .create(true)
+        .append(true)
+        .open(log)
+        .unwrap();
+    let mut command = Command::new("/usr/bin/docker-registry");
+    command
+        .arg("serve")
+        .arg(config)
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(file.try_clone().unwrap())
+        .stderr(file);
+    let mut child = site.inside(|| command.spawn()).unwrap();
+    let deadline = Instant::now() + PATIENCE;
+    while site
+        .inside(|| std::net::TcpStream::connect(ADDRESS))
+        .is_err()
+    {
+        assert_eq!(
+            child.try_wait().unwrap(),
+            None,
+            "{}",
+            fs::read_to_string(log).unwrap()
+        );
+        assert!(Instant::now() < deadline, "no registry");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    child
+}
+
+/// Waits until something holds.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
