@@ -152,11 +152,12 @@ impl Document {
     fn place(&self, path: &FieldPath, focus: Focus) -> Range<usize> {
         let mut node = self.node();
         let mut place = beginning(node);
-        for (position, step) in path.0.iter().enumerate() {
+        let steps = path.place();
+        for (position, step) in steps.iter().enumerate() {
             let Some((key, value)) = descend(node, step) else {
                 return place;
             };
-            let is_last = position + 1 == path.0.len();
+            let is_last = position + 1 == steps.len();
             place = match key {
                 Some(key) if is_last && focus == Focus::Value => {
                     scalar_place(value).unwrap_or_else(|| key.range())
@@ -182,6 +183,7 @@ fn descend<'t>(node: Node<'t>, step: &Step) -> Option<(Option<Node<'t>>, Node<'t
         Step::Index(index) => Some((None, node.as_list()?.get(*index)?)),
         Step::Field(name) => entry(node.as_map()?, name),
         Step::Key(name) => entry(node.as_map()?, name),
+        Step::Spelled { .. } => None,
     }
 }
 

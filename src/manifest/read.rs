@@ -305,6 +305,7 @@ impl Reader<'_> {
             Step::Field(name) => name.clone().into_owned(),
             Step::Key(name) => name.clone(),
             Step::Index(index) => index.to_string(),
+            Step::Spelled { shown, .. } => shown.clone(),
         });
         let finding = Finding {
             severity: Severity::Error,

@@ -28,6 +28,15 @@ pub enum Step {
     Index(usize),
     /// An entry of a map, by its key: `[key]`.
     Key(String),
+    /// Steps that the API server spells otherwise than the manifest: what it says, and what is meant.
+    ///
+    /// The server names a field by its own inner form at times, as in `spec.template.labels`.
+    Spelled {
+        /// The server's spelling, as it is printed.
+        shown: String,
+        /// The whole path of the field that is meant.
+        place: Vec<Step>,
+    },
 }
 
 /// The path of a field from the root of its object, owned.
@@ -44,9 +53,35 @@ impl fmt::Display for FieldPath {
                 Step::Field(name) => write!(f, ".{name}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) => write!(f, "[{key}]")?,
+                Step::Spelled { shown, .. } if position == 0 => {
+                    f.write_str(shown.trim_start_matches('.'))?;
+                }
+                Step::Spelled { shown, .. } => f.write_str(shown)?,
             }
         }
         Ok(())
+    }
+}
+
+impl FieldPath {
+    /// Returns the steps to the field in the manifest.
+    #[must_use]
+    pub fn place(&self) -> Vec<&Step> {
+        let mut place = Vec::with_capacity(self.0.len());
+        follow(&self.0, &mut place);
+        place
+    }
+}
+
+fn follow<'s>(steps: &'s [Step], place: &mut Vec<&'s Step>) {
+    for step in steps {
+        match step {
+            Step::Spelled { place: other, .. } => {
+                place.clear();
+                follow(other, place);
+            }
+            _ => place.push(step),
+        }
     }
 }
 
@@ -64,6 +99,7 @@ enum StepRef<'a> {
     Name(&'a str),
     Index(usize),
     Key(&'a str),
+    Spelled(&'a str, &'a At<'a>),
 }
 
 impl<'a> At<'a> {
@@ -97,6 +133,12 @@ impl<'a> At<'a> {
         self.then(StepRef::Key(key))
     }
 
+    /// Steps to a field that the API server spells as `shown`, such as `.labels`.
+    #[must_use]
+    pub fn shown_as(&'a self, shown: &'a str, place: &'a At<'a>) -> At<'a> {
+        self.then(StepRef::Spelled(shown, place))
+    }
+
     fn then(&'a self, step: StepRef<'a>) -> At<'a> {
         At {
             parent: Some(self),
@@ -114,6 +156,10 @@ impl<'a> At<'a> {
                 StepRef::Name(name) => Step::Field(Cow::Owned(name.to_owned())),
                 StepRef::Index(index) => Step::Index(index),
                 StepRef::Key(key) => Step::Key(key.to_owned()),
+                StepRef::Spelled(shown, place) => Step::Spelled {
+                    shown: shown.to_owned(),
+                    place: place.to_path().0,
+                },
             });
         }
         path

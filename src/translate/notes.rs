@@ -199,6 +199,6 @@ fn last_word(path: &FieldPath) -> String {
     match path.0.last() {
         Some(Step::Field(name)) => name.to_string(),
         Some(Step::Key(key)) => key.clone(),
-        Some(Step::Index(_)) | None => path.to_string(),
+        Some(Step::Index(_) | Step::Spelled { .. }) | None => path.to_string(),
     }
 }

@@ -56,7 +56,7 @@ fn a_secret_holds_what_its_type_promises() {
             ),
             (
                 r#"{"type":"kubernetes.io/dockerconfigjson","stringData":{".dockerconfigjson":"[]"}}"#,
-                &["Invalid stringData[.dockerconfigjson]"],
+                &["Invalid data[.dockerconfigjson]"],
             ),
             (
                 r#"{"type":"kubernetes.io/dockercfg","data":{".dockercfg":"e30="}}"#,
@@ -78,7 +78,7 @@ fn a_secret_holds_what_its_type_promises() {
                 r#"{"type":"kubernetes.io/service-account-token"}"#,
                 &["Required metadata.annotations[kubernetes.io/service-account.name]"],
             ),
-            (r#"{"stringData":{"a/b":""}}"#, &["Invalid stringData[a/b]"]),
+            (r#"{"stringData":{"a/b":""}}"#, &["Invalid data[a/b]"]),
         ],
     );
 }

@@ -139,7 +139,7 @@ fn variables_have_one_source() {
             ),
             (
                 r#"{"env":[{"name":"A","valueFrom":{"fieldRef":{"fieldPath":"metadata.labels['a b']"}}}]}"#,
-                &["Invalid spec.containers[0].env[0].valueFrom.fieldRef.fieldPath"],
+                &["Invalid spec.containers[0].env[0].valueFrom.fieldRef"],
             ),
             (
                 r#"{"env":[{"name":"A","valueFrom":{"resourceFieldRef":{"resource":"limits.cpu","divisor":"10m"}}}]}"#,

@@ -83,11 +83,11 @@ fn a_service_has_ports_and_a_type() {
             (r#"{"selector":{"a":"b c"}}"#, &["Invalid spec.selector[a]"]),
             (
                 r#"{"loadBalancerSourceRanges":["10.0.0.0/8"]}"#,
-                &["Forbidden spec.loadBalancerSourceRanges"],
+                &["Forbidden spec.LoadBalancerSourceRanges"],
             ),
             (
                 r#"{"type":"LoadBalancer","loadBalancerSourceRanges":["10.0.0.0/33"]}"#,
-                &["Invalid spec.loadBalancerSourceRanges[0]"],
+                &["Invalid spec.LoadBalancerSourceRanges[0]"],
             ),
             (
                 r#"{"externalTrafficPolicy":"Local"}"#,

@@ -105,14 +105,14 @@ fn words_of_a_pod_have_their_forms() {
                 r#"{"nodeSelector":{"a":"b c"}}"#,
                 &["Invalid spec.nodeSelector[a]"],
             ),
-            (r#"{"os":{"name":"bsd"}}"#, &["NotSupported spec.os.name"]),
+            (r#"{"os":{"name":"bsd"}}"#, &["NotSupported spec.os"]),
             (
                 r#"{"hostUsers":false,"hostNetwork":true}"#,
                 &["Forbidden spec.hostNetwork"],
             ),
             (
                 r#"{"hostPID":true,"shareProcessNamespace":true}"#,
-                &["Invalid spec.shareProcessNamespace"],
+                &["Invalid spec.securityContext.shareProcessNamespace"],
             ),
             (
                 r#"{"overhead":{"cpu":"lots"}}"#,
@@ -319,7 +319,7 @@ fn old_annotations_must_agree_with_the_fields() {
             ),
             (
                 r#"{"metadata":{"annotations":{"seccomp.security.alpha.kubernetes.io/pod":"mine"}}}"#,
-                &["Invalid metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]"],
+                &["Invalid metadata.annotations.seccomp.security.alpha.kubernetes.io/pod"],
             ),
             (
                 r#"{"metadata":{"annotations":{"controller.kubernetes.io/pod-deletion-cost":"+1"}}}"#,

@@ -91,7 +91,7 @@ fn a_volume_has_a_name_and_one_source() {
                 r#"{"volumes":[{"name":"v","ephemeral":{"volumeClaimTemplate":{"spec":{}}}}]}"#,
                 &[
                     "Required spec.volumes[0].ephemeral.volumeClaimTemplate.spec.accessModes",
-                    "Required spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources.requests[storage]",
+                    "Required spec.volumes[0].ephemeral.volumeClaimTemplate.spec.resources[storage]",
                 ],
             ),
         ],
@@ -131,11 +131,11 @@ fn a_claim_says_how_much_and_how() {
             ),
             (
                 r#"{"resources":{"requests":null}}"#,
-                &["Required spec.resources.requests[storage]"],
+                &["Required spec.resources[storage]"],
             ),
             (
                 r#"{"resources":{"requests":{"storage":"0"}}}"#,
-                &["Invalid spec.resources.requests[storage]"],
+                &["Invalid spec.resources[storage]"],
             ),
             (
                 r#"{"resources":{"requests":{"storage":"1GB"}}}"#,

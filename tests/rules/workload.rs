@@ -105,7 +105,7 @@ fn templates_of_lasting_pods_restart_them_always() {
                     r#"{"metadata":{"labels":{"a":"x y"}}}"#,
                     &[
                         "Invalid spec.template.metadata.labels",
-                        "Invalid spec.template.metadata.labels[a]",
+                        "Invalid spec.template.labels[a]",
                     ],
                 ),
                 (

@@ -119,6 +119,11 @@ pub(super) fn cidr(value: &str, at: &At<'_>, found: &mut Findings) -> Option<Blo
     Some(block)
 }
 
+/// Tells whether a word is a block in CIDR notation.
+pub(super) fn is_cidr(value: &str) -> bool {
+    parse_cidr(value).is_some()
+}
+
 fn parse_cidr(value: &str) -> Option<(IpAddr, Block)> {
     let (address, prefix) = value.split_once('/')?;
     if !super::names::is_digits(prefix) {

@@ -31,9 +31,13 @@ pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut
         found.invalid(&at.key(MIRROR), mirror, message);
     }
     if let Some(json) = annotations.get(TOLERATIONS).filter(|json| !json.is_empty()) {
+        let (key_at, shown) = (at.key(TOLERATIONS), format!(".{TOLERATIONS}"));
         match serde_json::from_str::<Vec<Toleration>>(json) {
-            Ok(list) => scheduling::tolerations(&list, &at.key(TOLERATIONS), found),
-            Err(error) => found.invalid(&at.key(TOLERATIONS), TOLERATIONS, &error.to_string()),
+            Ok(list) => scheduling::tolerations(&list, &at.shown_as(&shown, &key_at), found),
+            Err(error) => {
+                let at = at.shown_as("", &key_at);
+                found.invalid(&at, TOLERATIONS, &error.to_string());
+            }
         }
     }
     if let Some(cost) = annotations.get(DELETION_COST)
@@ -44,7 +48,8 @@ pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut
     }
     for (key, profile) in annotations {
         if key == SECCOMP_POD || key.starts_with(SECCOMP_CONTAINER) {
-            seccomp(profile, &at.key(key), found);
+            let (key_at, shown) = (at.key(key), format!(".{key}"));
+            seccomp(profile, &at.shown_as(&shown, &key_at), found);
         }
     }
     app_armor(annotations, spec, at, found);

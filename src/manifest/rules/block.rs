@@ -9,6 +9,12 @@ use super::fault::{Faults as _, Shown, is_on, items};
 use super::names;
 use crate::manifest::source::{At, Findings};
 
+/// What is said of a name and a portal that are too long together.
+pub(super) const LONG_TARGET: &str = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
+/// What is said of an iSCSI name that is wrong in itself.
+pub(super) const WRONG_NAME: &str = "must be valid format";
+/// What is said of an iSCSI name that is of none of its kinds; of a PersistentVolume's it is less.
+pub(super) const WRONG_START: &str = "must be valid format starting with iqn, eui, or naa";
 const CACHING_MODES: [&str; 3] = ["None", "ReadOnly", "ReadWrite"];
 
 const DISK_KINDS: [&str; 3] = ["Dedicated", "Managed", "Shared"];
@@ -35,7 +41,7 @@ pub(super) fn iscsi(disk: &ISCSIVolumeSource, at: &At<'_>, found: &mut Findings)
     found.not_empty(&at.field("targetPortal"), &disk.target_portal);
     found.not_empty(&at.field("iqn"), &disk.iqn);
     if !disk.iqn.is_empty() {
-        iscsi_name(&disk.iqn, &at.field("iqn"), found);
+        iscsi_name(&disk.iqn, WRONG_START, &at.field("iqn"), found);
     }
     unit(Some(disk.lun), &at.field("lun"), found);
     let authenticates = is_on(disk.chap_auth_discovery) || is_on(disk.chap_auth_session);
@@ -43,12 +49,14 @@ pub(super) fn iscsi(disk: &ISCSIVolumeSource, at: &At<'_>, found: &mut Findings)
         found.required(&at.field("secretRef"), "");
     }
     if let Some(name) = &disk.initiator_name {
-        iscsi_name(name, &at.field("initiatorName"), found);
+        let name_at = at.field("initiatorName");
+        let at = at.shown_as(".initiatorname", &name_at);
+        iscsi_name(name, WRONG_START, &at, found);
     }
 }
 
 /// Checks the name of an iSCSI node (RFC 3720).
-pub(super) fn iscsi_name(name: &str, at: &At<'_>, found: &mut Findings) {
+pub(super) fn iscsi_name(name: &str, wrong_start: &str, at: &At<'_>, found: &mut Findings) {
     let is_long = |rest: &str, length: usize| {
         rest.len() == length + 1
             && rest
@@ -60,13 +68,10 @@ pub(super) fn iscsi_name(name: &str, at: &At<'_>, found: &mut Findings) {
         Some("iqn") => is_iqn(name),
         Some("eui") => is_long(&name[3..], 16),
         Some("naa") => is_long(&name[3..], 32),
-        _ => {
-            let message = "must be valid format starting with iqn, eui, or naa";
-            return found.invalid(at, name, message);
-        }
+        _ => return found.invalid(at, name, wrong_start),
     };
     if !is_right {
-        found.invalid(at, name, "must be valid format");
+        found.invalid(at, name, WRONG_NAME);
     }
 }
 

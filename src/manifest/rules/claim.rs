@@ -54,8 +54,6 @@ pub(super) fn old_class_annotation(meta: &ObjectMeta, at: &At<'_>, found: &mut F
 }
 
 /// Checks what is claimed.
-///
-/// The server finds fault with `resources[storage]`; here it is `resources.requests[storage]`.
 pub(super) fn spec(spec: &PersistentVolumeClaimSpec, at: &At<'_>, found: &mut Findings) {
     let modes = items(&spec.access_modes);
     if modes.is_empty() {
@@ -101,8 +99,9 @@ pub(super) fn access_modes(modes: &[String], at: &At<'_>, found: &mut Findings) 
 }
 
 fn storage(spec: &PersistentVolumeClaimSpec, at: &At<'_>, found: &mut Findings) {
-    let at = at.field("requests");
-    let at = at.key("storage");
+    let list_at = at.field("requests");
+    let storage_at = list_at.key("storage");
+    let at = at.shown_as("[storage]", &storage_at);
     let requests = spec
         .resources
         .as_ref()
@@ -111,7 +110,7 @@ fn storage(spec: &PersistentVolumeClaimSpec, at: &At<'_>, found: &mut Findings) 
         found.required(&at, "");
         return;
     };
-    if let Some(amount) = quantity::read(storage, &at, found)
+    if let Some(amount) = quantity::read(storage, &storage_at, found)
         && amount <= Amount::ZERO
     {
         found.invalid(&at, &amount.to_string(), "must be greater than zero");
@@ -147,6 +146,8 @@ fn sources(spec: &PersistentVolumeClaimSpec, at: &At<'_>, found: &mut Findings) 
         found.invalid_each(&ref_at.field("namespace"), namespace, wrong);
     }
     if let Some(source) = &spec.data_source {
+        // the server blames the whole spec
+        let source_at = at.shown_as("", &source_at);
         if !namespace.is_empty() {
             let message = "may not be specified when dataSourceRef.namespace is specified";
             found.invalid(&source_at, &source.name, message);

@@ -104,12 +104,14 @@ impl<'a> Contents<'a> {
     }
 
     fn at(&self, key: &str, use_it: impl FnOnce(&At<'_>)) {
-        let field = if self.is_text(key) {
-            "stringData"
+        let at = At::ROOT;
+        if self.is_text(key) {
+            // the server has laid it into `data` before it looks
+            let (at, shown) = (at.field("stringData"), format!("data[{key}]"));
+            use_it(&At::ROOT.shown_as(&shown, &at.key(key)));
         } else {
-            "data"
-        };
-        use_it(&At::ROOT.field(field).key(key));
+            use_it(&at.field("data").key(key));
+        }
     }
 
     fn get(&self, key: &str) -> Option<&'a [u8]> {

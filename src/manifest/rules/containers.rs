@@ -2,7 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{Container, ContainerResizePolicy, EphemeralContainer, PodSpec};
+use k8s_openapi::api::core::v1::{
+    Container, ContainerResizePolicy, EphemeralContainer, PodSpec, ResourceRequirements,
+};
 
 use super::fault::{Faults as _, items, text, text_or, unsupported_message};
 use super::probe::{Role, lifecycle, probe};
@@ -235,7 +237,10 @@ pub(super) fn ephemeral(scope: &Scope<'_>, at: &At<'_>, found: &mut Findings) {
 fn only_debugging(container: &EphemeralContainer, at: &At<'_>, found: &mut Findings) {
     let set = [
         ("ports", container.ports.is_some()),
-        ("resources", container.resources.is_some()),
+        (
+            "resources",
+            container.resources.as_ref().is_some_and(|one| *one != ResourceRequirements::default()),
+        ),
         ("resizePolicy", container.resize_policy.is_some()),
         ("livenessProbe", container.liveness_probe.is_some()),
         ("readinessProbe", container.readiness_probe.is_some()),

@@ -30,10 +30,10 @@ pub(super) fn before_secrets(
         found,
     );
     let disk_at = at.field("gcePersistentDisk");
-    sources.add(
+    sources.add_spelled(
         &volume.gce_persistent_disk,
         block::gce_disk,
-        &disk_at,
+        (&at.shown_as(".persistentDisk", &disk_at), &disk_at),
         found,
     );
     let disk_at = at.field("awsElasticBlockStore");
@@ -52,14 +52,13 @@ pub(super) fn before_claims(
     found: &mut Findings,
 ) {
     sources.add(&volume.nfs, nfs, &at.field("nfs"), found);
-    sources.add(&volume.iscsi, |disk, at, found| {
-        block::iscsi(disk, at, found);
-        let length = volume.name.len() + 1 + disk.target_portal.len();
-        if disk.initiator_name.is_some() && length > 64 {
-            let message = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
-            found.invalid(at, &volume.name, message);
-        }
-    }, &at.field("iscsi"), found);
+    sources.add(&volume.iscsi, block::iscsi, &at.field("iscsi"), found);
+    let disk = volume.iscsi.as_ref();
+    if let Some(disk) = disk.filter(|disk| disk.initiator_name.is_some())
+        && volume.name.len() + 1 + disk.target_portal.len() > 64
+    {
+        found.invalid(&at.field("name"), &volume.name, block::LONG_TARGET);
+    }
     sources.add(
         &volume.glusterfs,
         |share, at, found| {
@@ -98,12 +97,11 @@ pub(super) fn before_files(
         &at.field("cinder"),
         found,
     );
-    sources.add(
+    let share_at = at.field("cephfs");
+    sources.add_spelled(
         &volume.cephfs,
-        |share, at, found| {
-            monitors(&share.monitors, at, found);
-        },
-        &at.field("cephfs"),
+        |share, at, found| monitors(&share.monitors, at, found),
+        (&share_at, &at.shown_as(".cephFS", &share_at)),
         found,
     );
     sources.add(&volume.quobyte, quobyte, &at.field("quobyte"), found);
@@ -230,10 +228,26 @@ pub(super) fn quobyte(source: &QuobyteVolumeSource, at: &At<'_>, found: &mut Fin
     } else if text(&source.tenant).len() >= 65 {
         let message = "must be a UUID and may not exceed a length of 64 characters";
         found.required(&at.field("tenant"), message);
-    } else if !source.registry.split(',').all(|pair| pair.contains(':')) {
-        found.invalid(&registry_at, &source.registry, PAIRS);
+    } else {
+        let pairs = source.registry.split(',');
+        for _ in pairs.filter(|pair| !is_host_and_port(pair)) {
+            found.invalid(&registry_at, &source.registry, PAIRS);
+        }
     }
     found.not_empty(&at.field("volume"), &source.volume);
+}
+
+/// Tells whether a word is a host and a port: `host:port` or `[address]:port`, either part may be empty.
+fn is_host_and_port(pair: &str) -> bool {
+    let brackets = |text: &str| text.contains(['[', ']']);
+    match pair.strip_prefix('[') {
+        Some(rest) => rest.split_once("]:").is_some_and(|(host, port)| {
+            !brackets(host) && !brackets(port) && !port.contains(':')
+        }),
+        None => pair.split_once(':').is_some_and(|(host, port)| {
+            !brackets(host) && !brackets(port) && !port.contains(':')
+        }),
+    }
 }
 
 /// Checks a volume of a flex driver; the options of Kubernetes' own domains are taken.
@@ -283,11 +297,12 @@ pub(super) fn storage_os_names(
 fn csi(source: &CSIVolumeSource, at: &At<'_>, found: &mut Findings) {
     csi_driver(&source.driver, &at.field("driver"), found);
     if let Some(secret) = &source.node_publish_secret_ref {
-        let at = at.field("nodePublishSecretRef");
-        let at = at.field("name");
+        let secret_at = at.field("nodePublishSecretRef");
+        let name_at = secret_at.field("name");
         if secret.name.is_empty() {
-            found.required(&at, "");
+            found.required(&name_at, "");
         } else {
+            let at = at.shown_as(".name", &name_at);
             found.invalid_each(&at, &secret.name, names::dns_subdomain(&secret.name));
         }
     }

@@ -126,6 +126,8 @@ pub(super) fn field_ref(
 ) {
     let path = field.field_path.as_str();
     let path_at = at.field("fieldPath");
+    // what is wrong with a key in brackets, the server blames on the whole reference
+    let key_at = at.shown_as("", &path_at);
     if path.is_empty() {
         found.required(&path_at, "");
         return;
@@ -142,10 +144,10 @@ pub(super) fn field_ref(
     {
         Some(("metadata.annotations", key)) => {
             let key = key.to_lowercase();
-            found.invalid_each(&path_at, &key, names::qualified_name(&key));
+            found.invalid_each(&key_at, &key, names::qualified_name(&key));
         }
         Some(("metadata.labels", key)) => {
-            found.invalid_each(&path_at, key, names::qualified_name(key));
+            found.invalid_each(&key_at, key, names::qualified_name(key));
         }
         Some((before, _)) if !before.is_empty() => {
             conversion_fault("does not support subscript", path, &path_at, found);

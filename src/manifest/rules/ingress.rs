@@ -15,8 +15,6 @@ const BAD_ENDS: [&str; 2] = ["/..", "/."];
 const CLASS: &str = "kubernetes.io/ingress.class";
 
 /// Checks an Ingress.
-///
-/// The server looks for the old annotation under `annotations`; it is `metadata.annotations`.
 pub fn ingress(ingress: &Ingress, found: &mut Findings) {
     let at = At::ROOT;
     let (meta_at, at) = (at.field("metadata"), at.field("spec"));
@@ -45,7 +43,8 @@ pub fn ingress(ingress: &Ingress, found: &mut Findings) {
         found.invalid_each(&class_at, class, names::dns_subdomain(class));
         if let Some(old) = old.filter(|old| *old != class) {
             let message = "must match `ingressClassName` when both are specified";
-            found.invalid(&old_at, old, message);
+            let shown = format!("annotations.{CLASS}");
+            found.invalid(&At::ROOT.shown_as(&shown, &old_at), old, message);
         }
     } else if old.is_some() {
         let message = "deprecated, please use 'spec.ingressClassName' instead";

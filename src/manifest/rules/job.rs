@@ -194,10 +194,11 @@ fn managed_by(manager: &str, at: &At<'_>, found: &mut Findings) {
 }
 
 fn indexed(spec: &JobSpec, at: &At<'_>, found: &mut Findings) {
-    let Some(completions) = spec.completions else {
+    if spec.completions.is_none() {
         let message = "when completion mode is Indexed";
-        return found.required(&at.field("completions"), message);
-    };
+        found.required(&at.field("completions"), message);
+    }
+    let completions = spec.completions.unwrap_or(i32::MAX);
     let (parallel_at, failed_at) = (at.field("parallelism"), at.field("maxFailedIndexes"));
     if let Some(parallelism) = spec.parallelism.filter(|number| *number > MANY) {
         let message =
@@ -214,7 +215,7 @@ fn indexed(spec: &JobSpec, at: &At<'_>, found: &mut Findings) {
             found.invalid(&failed_at, failed, &message);
         }
     }
-    if completions <= MANY || spec.backoff_limit_per_index.is_none() {
+    if spec.completions.is_none_or(|all| all <= MANY) || spec.backoff_limit_per_index.is_none() {
         return;
     }
     if spec.max_failed_indexes.is_none() {

@@ -79,10 +79,23 @@ pub(super) fn claim_template_meta(meta: &ObjectMeta, at: &At<'_>, found: &mut Fi
         ("name", !text(&meta.name).is_empty()),
         ("generateName", !text(&meta.generate_name).is_empty()),
         ("namespace", !text(&meta.namespace).is_empty()),
-        ("uid", !text(&meta.uid).is_empty()),
-        ("ownerReferences", !items(&meta.owner_references).is_empty()),
-        ("finalizers", !items(&meta.finalizers).is_empty()),
+        ("selfLink", !text(&meta.self_link).is_empty()),
+        ("resourceVersion", !text(&meta.resource_version).is_empty()),
+        ("generation", meta.generation.unwrap_or_default() != 0),
+        ("creationTimestamp", meta.creation_timestamp.is_some()),
+        ("deletionTimestamp", meta.deletion_timestamp.is_some()),
+        (
+            "deletionGracePeriodSeconds",
+            meta.deletion_grace_period_seconds.is_some(),
+        ),
+        ("ownerReferences", meta.owner_references.is_some()),
+        ("finalizers", meta.finalizers.is_some()),
+        ("managedFields", meta.managed_fields.is_some()),
     ];
+    if !text(&meta.uid).is_empty() {
+        let uid_at = at.field("uid");
+        found.forbidden(&at.shown_as(".uID", &uid_at), "cannot be set");
+    }
     for (field, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
         found.forbidden(&at.field(field), "cannot be set");
     }
@@ -131,8 +144,10 @@ fn owners(references: &[OwnerReference], at: &At<'_>, found: &mut Findings) {
 }
 
 fn owner(reference: &OwnerReference, at: &At<'_>, found: &mut Findings) {
-    let version = reference.api_version.rsplit('/').next().unwrap_or_default();
-    if version.is_empty() {
+    let mut parts = reference.api_version.split('/');
+    let (first, second, third) = (parts.next(), parts.next(), parts.next());
+    let version = second.or(first).unwrap_or_default();
+    if version.is_empty() || third.is_some() {
         let at = at.field("apiVersion");
         found.invalid(&at, &reference.api_version, "version must not be empty");
     }
@@ -183,8 +198,15 @@ fn managers(list: &[ManagedFieldsEntry], at: &At<'_>, found: &mut Findings) {
         if !form.is_empty() && form != "FieldsV1" {
             found.invalid(&at.field("fieldsType"), form, "must be `FieldsV1`");
         }
-        if text(&entry.manager).len() > 128 {
+        let manager = text(&entry.manager);
+        if manager.len() > 128 {
             found.too_long(&at.field("manager"), 128);
+        }
+        if let Some(place) = manager.find(char::is_control) {
+            let message = format!(
+                "should only contain printable characters: invalid rune at position {place}"
+            );
+            found.invalid(&at.field("manager"), manager, &message);
         }
         if text(&entry.subresource).len() > 256 {
             found.too_long(&at.field("subresource"), 256);

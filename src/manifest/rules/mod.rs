@@ -6,17 +6,13 @@
 //! with its default feature gates; a field behind a gate that is off there is dropped unread by
 //! that server, so what is wrong with it is a warning here.
 //!
-//! Paths are the server's, except that they go on to the item or key where the server stops at the
-//! list or map: labels, annotations, node selectors, finalizers, owner references, access modes,
-//! `envFrom`, mounts, `httpHeaders`, items of the downward API, namespaces of affinity terms,
-//! resize policies, overhead, and the limits that a request breaks. `os` goes on to `os.name`, a
-//! template's labels and annotations stand under its `metadata`, a claim's size under
-//! `resources.requests`, a ConfigMap that is too big at its `data`, a token's path in its source,
-//! `shareProcessNamespace` in the pod's spec, and `loadBalancerSourceRanges` is spelled as it is
-//! written. A quantity that is none has a path, where the server has only a decoding error.
-//!
-//! The verdict is another than the server's in one place, on purpose: the template of a StatefulSet
-//! is checked, as newer servers do, since a set whose pods are refused never runs.
+//! Paths are the server's, also where it spells a field otherwise than the manifest does
+//! (`spec.template.labels`, `spec.resources[storage]`), except that they go on to the item or key
+//! where the server stops at the list or map: labels, annotations, node selectors, owner
+//! references, access modes, `envFrom`, mounts, `httpHeaders`, items of the downward API, resize
+//! policies, and the limits that a request breaks. A ConfigMap that is too big is blamed on its
+//! `data`, and a quantity that is none has a path, where the server has only a decoding error.
+//! `docs/validation.md` has the list.
 
 mod across;
 mod address;

@@ -18,7 +18,12 @@ pub(super) fn disks(
 ) {
     sources.add(&spec.host_path, host_path, &at.field("hostPath"), found);
     let disk_at = at.field("gcePersistentDisk");
-    sources.add(&spec.gce_persistent_disk, block::gce_disk, &disk_at, found);
+    sources.add_spelled(
+        &spec.gce_persistent_disk,
+        block::gce_disk,
+        (&at.shown_as(".persistentDisk", &disk_at), &disk_at),
+        found,
+    );
     let disk_at = at.field("awsElasticBlockStore");
     sources.add(
         &spec.aws_elastic_block_store,
@@ -48,12 +53,11 @@ pub(super) fn networks(
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    sources.add(
+    let share_at = at.field("cephfs");
+    sources.add_spelled(
         &spec.cephfs,
-        |share, at, found| {
-            drivers::monitors(&share.monitors, at, found);
-        },
-        &at.field("cephfs"),
+        |share, at, found| drivers::monitors(&share.monitors, at, found),
+        (&share_at, &at.shown_as(".cephFS", &share_at)),
         found,
     );
     sources.add(
@@ -74,14 +78,12 @@ pub(super) fn networks(
         found,
     );
     sources.add(&spec.fc, block::fibre_channel, &at.field("fc"), found);
-    sources.add(
-        &spec.flex_volume,
-        |flex, at, found| {
-            drivers::flex_driver(&flex.driver, &flex.options, at, found);
-        },
-        &at.field("flexVolume"),
-        found,
-    );
+    if let Some(flex) = &spec.flex_volume {
+        // the server lets it stand beside another source
+        let at = at.field("flexVolume");
+        drivers::flex_driver(&flex.driver, &flex.options, &at, found);
+        sources.count();
+    }
 }
 
 pub(super) fn clouds(
@@ -201,12 +203,12 @@ fn iscsi(disk: &ISCSIPersistentVolumeSource, name: &str, at: &At<'_>, found: &mu
     let portal_at = at.field("targetPortal");
     found.not_empty(&portal_at, &disk.target_portal);
     if disk.initiator_name.is_some() && name.len() + 1 + disk.target_portal.len() > 64 {
-        let message = "Total length of <volume name>:<iscsi.targetPortal> must be under 64 characters if iscsi.initiatorName is specified.";
-        found.invalid(&portal_at, &disk.target_portal, message);
+        let at = at.shown_as(".targetportal", &portal_at);
+        found.invalid(&at, &disk.target_portal, block::LONG_TARGET);
     }
     found.not_empty(&at.field("iqn"), &disk.iqn);
     if !disk.iqn.is_empty() {
-        block::iscsi_name(&disk.iqn, &at.field("iqn"), found);
+        block::iscsi_name(&disk.iqn, block::WRONG_NAME, &at.field("iqn"), found);
     }
     block::unit(Some(disk.lun), &at.field("lun"), found);
     let authenticates = is_on(disk.chap_auth_discovery) || is_on(disk.chap_auth_session);
@@ -219,7 +221,9 @@ fn iscsi(disk: &ISCSIPersistentVolumeSource, name: &str, at: &At<'_>, found: &mu
         }
     }
     if let Some(initiator) = &disk.initiator_name {
-        block::iscsi_name(initiator, &at.field("initiatorName"), found);
+        let name_at = at.field("initiatorName");
+        let at = at.shown_as(".initiatorname", &name_at);
+        block::iscsi_name(initiator, block::WRONG_NAME, &at, found);
     }
 }
 

@@ -26,7 +26,9 @@ pub fn pod(pod: &Pod, found: &mut Findings) {
     annotations::of_pod(&pod.metadata, spec, &meta_at.field("annotations"), found);
     let name = text(&pod.metadata.name);
     let spec_at = at.field("spec");
-    pod_spec(Scope::new(spec, Subject::Pod), name, &spec_at, found);
+    let mut scope = Scope::new(spec, Subject::Pod);
+    scope.labels = pod.metadata.labels.as_ref();
+    pod_spec(scope, name, &spec_at, found);
     tokens_need_account(spec, &spec_at, found);
     if !text(&spec.node_name).is_empty() && !items(&spec.scheduling_gates).is_empty() {
         let message = "cannot be set until all schedulingGates have been cleared";
@@ -52,7 +54,7 @@ pub(super) fn pod_spec(mut scope: Scope<'_>, name: &str, at: &At<'_>, found: &mu
     containers::initial(&scope, &at.field("initContainers"), found);
     containers::ephemeral(&scope, &at.field("ephemeralContainers"), found);
     if let Some(wanted) = &spec.resources {
-        resources::of_pod(spec, wanted, &at.field("resources"), found);
+        resources::of_pod(spec, wanted, at, found);
     }
     ports::same_as_host(&scope, &at.field("containers"), found);
     let policy = scope.restart_policy();
@@ -63,7 +65,7 @@ pub(super) fn pod_spec(mut scope: Scope<'_>, name: &str, at: &At<'_>, found: &mu
     }
     security::of_pod(spec, at, found);
     if let Some(affinity) = &spec.affinity {
-        scheduling::affinity(affinity, &at.field("affinity"), found);
+        scheduling::affinity(affinity, scope.labels, &at.field("affinity"), found);
     }
     dns::config(spec, &at.field("dnsConfig"), found);
     gates(spec, at, found);

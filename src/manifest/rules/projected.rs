@@ -1,7 +1,6 @@
 //! Volumes of files that come from the API: ConfigMaps, Secrets, the downward API, tokens.
 //!
-//! Upstream blames the items of the downward API, and the path of a token, on the volume; here the
-//! paths name the item.
+//! Upstream blames the items of the downward API on the volume; here the paths name the item.
 
 use std::collections::BTreeSet;
 
@@ -82,7 +81,7 @@ fn projection<'a>(
         collisions(paths, None, taken, volume_at, found);
     }
     if let Some(source) = &source.service_account_token {
-        token(source, &at.field("serviceAccountToken"), found);
+        token(source, volume_at, &at.field("serviceAccountToken"), found);
     }
     let sources = [
         source.secret.is_some(),
@@ -110,7 +109,12 @@ fn collisions<'a>(
     }
 }
 
-fn token(source: &ServiceAccountTokenProjection, at: &At<'_>, found: &mut Findings) {
+fn token(
+    source: &ServiceAccountTokenProjection,
+    volume_at: &At<'_>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let seconds_at = at.field("expirationSeconds");
     let seconds = source.expiration_seconds.unwrap_or(3600);
     if seconds < SHORTEST_TOKEN {
@@ -121,7 +125,8 @@ fn token(source: &ServiceAccountTokenProjection, at: &At<'_>, found: &mut Findin
         let message = "may not specify a duration larger than 2^32 seconds";
         found.invalid(&seconds_at, seconds, message);
     }
-    let at = at.field("path");
+    let path_at = at.field("path");
+    let at = volume_at.shown_as(".path", &path_at);
     if source.path.is_empty() {
         found.required(&at, "");
     } else {

@@ -9,7 +9,7 @@ use std::fmt;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use super::fault::Faults as _;
-use crate::manifest::source::{At, FindingType, Findings};
+use crate::manifest::source::{At, FieldPath, FindingType, Findings};
 
 const ONE: i128 = 1_000_000_000;
 const CAP: i128 = (i64::MAX as i128) * ONE;
@@ -149,6 +149,10 @@ pub(super) fn read(quantity: &Quantity, at: &At<'_>, found: &mut Findings) -> Op
         Ok(amount) => Some(amount),
         Err(message) => {
             found.error(FindingType::Decode, at, message);
+            if let Some(last) = found.0.last_mut() {
+                // the server has no path here, so none that it would spell in its own way
+                last.path = FieldPath(last.path.place().into_iter().cloned().collect());
+            }
             found.help("the suffixes are n u m k M G T P E and Ki Mi Gi Ti Pi Ei".to_owned());
             None
         }

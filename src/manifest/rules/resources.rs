@@ -57,16 +57,18 @@ pub(super) fn of_container(
 
 /// Checks what a runtime class adds to a pod.
 pub(super) fn overhead(overhead: &Quantities, at: &At<'_>, found: &mut Findings) {
-    amounts(overhead, container_name, at, found);
+    // the server checks it as if it were the limits of a container
+    amounts(overhead, container_name, &at.shown_as(".limits", at), found);
 }
 
 /// Checks the resources of a whole pod, against those of its containers too.
 pub(super) fn of_pod(
     spec: &PodSpec,
     resources: &ResourceRequirements,
-    at: &At<'_>,
+    spec_at: &At<'_>,
     found: &mut Findings,
 ) {
+    let (at, containers_at) = (&spec_at.field("resources"), spec_at.field("containers"));
     if resources.claims.is_some() {
         let message = "claims cannot be set for Resources at pod-level";
         found.forbidden(&at.field("claims"), message);
@@ -83,20 +85,30 @@ pub(super) fn of_pod(
     }
     let most = peek(&resources.limits);
     for (index, container) in spec.containers.iter().enumerate() {
-        let at = at.field("containers");
-        limits_within(container, &most, &at.index(index), found);
+        let (at, list_at) = (at.field("containers"), containers_at.index(index));
+        limits_within(container, &most, &at.index(index), &list_at, found);
     }
 }
 
-fn limits_within(container: &Container, most: &Amounts<'_>, at: &At<'_>, found: &mut Findings) {
+fn limits_within(
+    container: &Container,
+    most: &Amounts<'_>,
+    at: &At<'_>,
+    of_container: &At<'_>,
+    found: &mut Findings,
+) {
     let Some(resources) = &container.resources else {
         return;
     };
     for (name, limit) in peek(&resources.limits) {
         if let Some(most) = most.get(name).filter(|most| limit > **most) {
-            let at = at.key(name);
             let message = format!("must be less than or equal to pod limits of {most}");
-            found.invalid(&at.field("limits"), &limit.to_string(), &message);
+            let resources_at = of_container.field("resources");
+            let limits_at = resources_at.field("limits");
+            let limit_at = limits_at.key(name);
+            let shown = format!("[{name}].limits");
+            let at = at.shown_as(&shown, &limit_at);
+            found.invalid(&at, &limit.to_string(), &message);
         }
     }
 }

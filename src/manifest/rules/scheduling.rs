@@ -12,6 +12,8 @@ use super::fault::{Faults as _, items, text};
 use super::{metadata, names, selector};
 use crate::manifest::source::{At, Findings};
 
+type Map = BTreeMap<String, String>;
+
 const REQUIRED: &str = "requiredDuringSchedulingIgnoredDuringExecution";
 const PREFERRED: &str = "preferredDuringSchedulingIgnoredDuringExecution";
 const EFFECTS: [&str; 3] = ["NoSchedule", "PreferNoSchedule", "NoExecute"];
@@ -23,7 +25,14 @@ const BOTH_KEYS: &str = "exists in both matchLabelKeys and labelSelector";
 const NO_SELECTOR: &str = "must not be specified when labelSelector is not set";
 
 /// Checks what a pod wants of nodes and of its neighbours.
-pub(super) fn affinity(affinity: &Affinity, at: &At<'_>, found: &mut Findings) {
+///
+/// The labels are those of a pod that stands for itself.
+pub(super) fn affinity(
+    affinity: &Affinity,
+    labels: Option<&Map>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     if let Some(node) = &affinity.node_affinity {
         let at = at.field("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
@@ -44,6 +53,7 @@ pub(super) fn affinity(affinity: &Affinity, at: &At<'_>, found: &mut Findings) {
         neighbours(
             items(required),
             items(preferred),
+            labels,
             &at.field("podAffinity"),
             found,
         );
@@ -54,6 +64,7 @@ pub(super) fn affinity(affinity: &Affinity, at: &At<'_>, found: &mut Findings) {
         neighbours(
             items(required),
             items(preferred),
+            labels,
             &at.field("podAntiAffinity"),
             found,
         );
@@ -63,17 +74,19 @@ pub(super) fn affinity(affinity: &Affinity, at: &At<'_>, found: &mut Findings) {
 fn neighbours(
     required: &[PodAffinityTerm],
     preferred: &[WeightedPodAffinityTerm],
+    labels: Option<&Map>,
     at: &At<'_>,
     found: &mut Findings,
 ) {
     for (index, term) in required.iter().enumerate() {
-        pod_term(term, &at.field(REQUIRED).index(index), found);
+        pod_term(term, labels, &at.field(REQUIRED).index(index), found);
     }
     for (index, term) in preferred.iter().enumerate() {
         let at = at.field(PREFERRED);
         let at = at.index(index);
         weight(term.weight, &at.field("weight"), found);
-        pod_term(&term.pod_affinity_term, &at.field("podAffinityTerm"), found);
+        let term_at = at.field("podAffinityTerm");
+        pod_term(&term.pod_affinity_term, labels, &term_at, found);
     }
 }
 
@@ -165,7 +178,12 @@ fn node_field(rule: &NodeSelectorRequirement, at: &At<'_>, found: &mut Findings)
     }
 }
 
-fn pod_term(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
+fn pod_term(
+    term: &PodAffinityTerm,
+    labels: Option<&Map>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     if let Some(chosen) = &term.label_selector {
         selector::label_selector(chosen, &at.field("labelSelector"), found);
     }
@@ -173,10 +191,13 @@ fn pod_term(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
         selector::label_selector(chosen, &at.field("namespaceSelector"), found);
     }
     for (index, name) in items(&term.namespaces).iter().enumerate() {
-        let at = at.field("namespaces");
-        found.invalid_each(&at.index(index), name, names::dns_label(name));
+        let list_at = at.field("namespaces");
+        let name_at = list_at.index(index);
+        let at = at.shown_as(".namespace", &name_at);
+        found.invalid_each(&at, name, names::dns_label(name));
     }
     term_keys(term, at, found);
+    keys_twice(term, labels, at, found);
     let at = at.field("topologyKey");
     if term.topology_key.is_empty() {
         found.required(&at, "can not be empty");
@@ -206,6 +227,31 @@ fn term_keys(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
             let message = "exists in both matchLabelKeys and mismatchLabelKeys";
             found.invalid(&at.index(index), key, message);
         }
+    }
+}
+
+/// Checks that the keys of a term's `matchLabelKeys` are not in its selector already.
+///
+/// The server adds a rule for each such key to the selector of a pod that has the label, then looks
+/// for keys that come twice; it blames the index of the key on the term.
+fn keys_twice(term: &PodAffinityTerm, labels: Option<&Map>, at: &At<'_>, found: &mut Findings) {
+    let (keys, Some(chosen)) = (items(&term.match_label_keys), &term.label_selector) else {
+        return;
+    };
+    let by_label = chosen.match_labels.iter().flatten();
+    let mut seen: BTreeSet<&str> = by_label.map(|(key, _)| key.as_str()).collect();
+    let written = items(&chosen.match_expressions).iter();
+    let written = written.map(|rule| rule.key.as_str());
+    let has_label = |key: &&String| labels.is_some_and(|labels| labels.contains_key(*key));
+    let added = keys.iter().filter(has_label).map(String::as_str);
+    let list_at = at.field("matchLabelKeys");
+    for key in written.chain(added) {
+        let index = keys.iter().rposition(|one| one == key);
+        if let Some(index) = index.filter(|_| seen.contains(key)) {
+            let (key_at, shown) = (list_at.index(index), format!("[{index}]"));
+            found.invalid(&at.shown_as(&shown, &key_at), key, BOTH_KEYS);
+        }
+        seen.insert(key);
     }
 }
 
@@ -263,7 +309,9 @@ pub(super) fn spread(list: &[TopologySpreadConstraint], at: &At<'_>, found: &mut
         let last = last.get(&(key, action));
         if last.is_some_and(|last| *last > index) {
             let pair = format!("{{{key}, {action}}}");
-            found.duplicate(&at.field("{topologyKey, whenUnsatisfiable}"), &pair);
+            let key_at = at.field("topologyKey");
+            let at = at.shown_as(".{topologyKey, whenUnsatisfiable}", &key_at);
+            found.duplicate(&at, &pair);
         }
     }
 }

@@ -27,6 +27,8 @@ pub(super) enum VolumeKind {
 pub(super) struct Scope<'a> {
     pub subject: Subject,
     pub spec: &'a PodSpec,
+    /// The labels of the pod itself; a template's are its pods', and not looked at yet.
+    pub labels: Option<&'a BTreeMap<String, String>>,
     /// The volumes that are free of faults; as for the server, the others do not exist.
     pub volumes: BTreeMap<&'a str, VolumeKind>,
     /// The names of all the pod's volumes, faulty or not.
@@ -43,6 +45,7 @@ impl<'a> Scope<'a> {
         Self {
             subject,
             spec,
+            labels: None,
             volumes: BTreeMap::new(),
             declared: volumes.map(|volume| volume.name.as_str()).collect(),
             claims: claims.filter(|name| !name.is_empty()).collect(),

@@ -26,7 +26,9 @@ pub(super) fn of_pod(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     if is_on(spec.host_pid) && is_on(spec.share_process_namespace) {
         // the server keeps this switch in its security context, and blames it there
         let message = "ShareProcessNamespace and HostPID cannot both be enabled";
-        found.invalid(&at.field("shareProcessNamespace"), true, message);
+        let share_at = at.field("shareProcessNamespace");
+        let at = at.shown_as(".securityContext.shareProcessNamespace", &share_at);
+        found.invalid(&at, true, message);
     }
     let Some(context) = &spec.security_context else {
         return;

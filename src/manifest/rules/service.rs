@@ -104,9 +104,13 @@ fn by_type(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Finding
     match view.kind {
         "LoadBalancer" | "NodePort" if view.is_headless => {
             // `clusterIPs` is where the server keeps what `clusterIP` says
-            let at = at.field("clusterIPs");
+            let (ips_at, ip_at) = (at.field("clusterIPs"), at.field("clusterIP"));
             let message = format!("may not be set to 'None' for {} services", view.kind);
-            found.invalid(&at.index(0), "None", &message);
+            let at = match &spec.cluster_ips {
+                Some(_) => ips_at.index(0),
+                None => at.shown_as(".clusterIPs[0]", &ip_at),
+            };
+            found.invalid(&at, "None", &message);
         }
         "ExternalName" => external_name(spec, view, at, found),
         _ => {}
@@ -211,12 +215,16 @@ fn source_ranges(service: &Service, spec: &ServiceSpec, view: &View<'_>, found: 
     let at = At::ROOT;
     if !ranges.is_empty() {
         let at = at.field("spec");
-        let at = at.field("loadBalancerSourceRanges");
+        let ranges_at = at.field("loadBalancerSourceRanges");
+        let at = at.shown_as(".LoadBalancerSourceRanges", &ranges_at);
         if !view.is_balanced() {
             found.forbidden(&at, ONLY_BALANCED);
         }
         for (index, range) in ranges.iter().enumerate() {
-            address::cidr(range.trim(), &at.index(index), found);
+            let range = range.trim();
+            // its warnings spell the field as it is written
+            let list_at = if address::is_cidr(range) { ranges_at } else { at };
+            address::cidr(range, &list_at.index(index), found);
         }
         return;
     }

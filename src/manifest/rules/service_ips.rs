@@ -36,7 +36,12 @@ pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, foun
             continue;
         }
         // an address of its own stands in `clusterIP` where `clusterIPs` is absent
-        addresses.extend(address::ip(ip, &ips_at.index(index), found));
+        let (item_at, first_at) = (ips_at.index(index), at.field("clusterIP"));
+        let at = match &spec.cluster_ips {
+            Some(_) => item_at,
+            None => at.shown_as(".clusterIPs[0]", &first_at),
+        };
+        addresses.extend(address::ip(ip, &at, found));
     }
     let is_wrong = found.0.len() > before;
     if ips.len() > 2 {
@@ -50,7 +55,7 @@ pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, foun
         let message = "may specify no more than one IP for each IP family";
         found.invalid(&ips_at, Shown::json(ips), message);
     }
-    family_of_each(spec, &addresses, &ips_at, found);
+    family_of_each(spec, &addresses, at, found);
 }
 
 fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
@@ -68,13 +73,19 @@ fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
     }
 }
 
-fn family_of_each(spec: &ServiceSpec, ips: &[IpAddr], at: &At<'_>, found: &mut Findings) {
+fn family_of_each(spec: &ServiceSpec, ips: &[IpAddr], spec_at: &At<'_>, found: &mut Findings) {
+    let at = spec_at.field("clusterIPs");
     let families = items(&spec.ip_families).iter();
     for (index, (ip, family)) in ips.iter().zip(families).enumerate() {
         if FAMILIES.contains(&family.as_str()) && address::is_v6(*ip) != (family == "IPv6") {
             let message =
                 format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
-            found.invalid(&at.index(index), &ip.to_string(), &message);
+            let (item_at, first_at) = (at.index(index), spec_at.field("clusterIP"));
+            let at = match &spec.cluster_ips {
+                Some(_) => item_at,
+                None => spec_at.shown_as(".clusterIPs[0]", &first_at),
+            };
+            found.invalid(&at, &ip.to_string(), &message);
         }
     }
 }

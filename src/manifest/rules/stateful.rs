@@ -4,10 +4,10 @@ use k8s_openapi::api::apps::v1::{
     DaemonSet, DaemonSetUpdateStrategy, RollingUpdateDaemonSet, StatefulSet, StatefulSetSpec,
     StatefulSetUpdateStrategy,
 };
-use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Volume};
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::fault::{Faults as _, Shown, is_on, items, or_empty, text, text_or};
+use super::fault::{Faults as _, Shown, items, or_empty, text, text_or};
 use super::template::Template;
 use super::workload::{at_most_all, count, count_or_percent, own_pods, restart_always, shown};
 use super::{claim, metadata, names, selector, warnings};
@@ -134,9 +134,6 @@ pub fn daemon_set(set: &DaemonSet, found: &mut Findings) {
     own_pods(&spec.selector, "daemonset", &template, &spec_at, found);
     let template_at = spec_at.field("template");
     template.check(&[], &template_at, found);
-    let volumes_at = template_at.field("spec");
-    let volumes = items(&template.spec.volumes);
-    read_only_disks(volumes, &volumes_at.field("volumes"), found);
     restart_always(&template, "DaemonSet", &template_at, found);
     found.not_negative(&spec_at.field("minReadySeconds"), spec.min_ready_seconds);
     let history_at = spec_at.field("revisionHistoryLimit");
@@ -145,18 +142,6 @@ pub fn daemon_set(set: &DaemonSet, found: &mut Findings) {
         daemon_update(strategy, &spec_at.field("updateStrategy"), found);
     }
     warnings::of_pod(&template.meta, &template.spec, &template_at, found);
-}
-
-fn read_only_disks(volumes: &[Volume], at: &At<'_>, found: &mut Findings) {
-    for (index, volume) in volumes.iter().enumerate() {
-        let disk = volume.gce_persistent_disk.as_ref();
-        if disk.is_some_and(|disk| !is_on(disk.read_only)) {
-            let at = at.index(index);
-            let at = at.field("gcePersistentDisk");
-            let message = "must be true for replicated pods > 1; GCE PD can only be mounted on multiple machines if it is read-only";
-            found.invalid(&at.field("readOnly"), false, message);
-        }
-    }
 }
 
 fn daemon_update(strategy: &DaemonSetUpdateStrategy, at: &At<'_>, found: &mut Findings) {

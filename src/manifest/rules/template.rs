@@ -29,13 +29,15 @@ impl Template<'_> {
     /// Checks the template; `claims` are volumes that each pod gets besides its own.
     ///
     /// The server blames labels and annotations on `template.labels` and `template.annotations`,
-    /// fields that do not exist; here the paths go through `metadata`.
+    /// fields that do not exist.
     pub(super) fn check(&self, claims: &[&str], at: &At<'_>, found: &mut Findings) {
         let meta_at = at.field("metadata");
         if let Some(labels) = &self.meta.labels {
-            metadata::labels(labels, &meta_at.field("labels"), found);
+            let labels_at = meta_at.field("labels");
+            metadata::labels(labels, &at.shown_as(".labels", &labels_at), found);
         }
         let annotations_at = meta_at.field("annotations");
+        let annotations_at = at.shown_as(".annotations", &annotations_at);
         if let Some(map) = &self.meta.annotations {
             metadata::annotations(map, &annotations_at, found);
         }

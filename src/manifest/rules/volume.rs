@@ -93,6 +93,23 @@ impl Sources {
         }
     }
 
+    /// Checks a source that the server spells otherwise where it is one too many.
+    pub(super) fn add_spelled<T>(
+        &mut self,
+        source: &Option<T>,
+        check: impl FnOnce(&T, &At<'_>, &mut Findings),
+        (at, second_at): (&At<'_>, &At<'_>),
+        found: &mut Findings,
+    ) {
+        let at = if self.has_one { second_at } else { at };
+        self.add(source, check, at, found);
+    }
+
+    /// Counts a source that is checked elsewhere.
+    pub(super) fn count(&mut self) {
+        self.has_one = true;
+    }
+
     /// Tells whether any source was there.
     pub(super) fn has_one(&self) -> bool {
         self.has_one
@@ -134,10 +151,11 @@ fn source(volume: &Volume, pod: &str, at: &At<'_>, found: &mut Findings) {
     );
     drivers::before_files(volume, &mut sources, at, found);
     let downward_at = at.field("downwardAPI");
-    sources.add(
+    let second_at = at.shown_as(".downwarAPI", &downward_at);
+    sources.add_spelled(
         &volume.downward_api,
         projected::downward_api,
-        &downward_at,
+        (&downward_at, &second_at),
         found,
     );
     drivers::before_config_maps(volume, &mut sources, at, found);

@@ -116,13 +116,12 @@ pub(super) fn host_processes(spec: &PodSpec, at: &At<'_>, found: &mut Findings) 
 }
 
 /// Checks the pod's operating system, and that nothing is asked which it does not have.
-///
-/// An unknown name is blamed on `os` upstream, on `os.name` here.
 pub(super) fn operating_system(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
     let Some(os) = &spec.os else {
         return;
     };
-    let name_at = at.field("os");
+    let os_at = at.field("os");
+    let name_at = os_at.field("name");
     match os.name.as_str() {
         "linux" => no_windows_options(spec, at, found),
         "windows" => {
@@ -133,8 +132,8 @@ pub(super) fn operating_system(spec: &PodSpec, at: &At<'_>, found: &mut Findings
                 }
             });
         }
-        "" => found.required(&name_at.field("name"), "cannot be empty"),
-        other => found.unsupported(&name_at.field("name"), other, &SYSTEMS),
+        "" => found.required(&name_at, "cannot be empty"),
+        other => found.unsupported(&at.shown_as(".os", &name_at), other, &SYSTEMS),
     }
 }
 
