@@ -155,9 +155,10 @@ impl Document {
         let steps = path.place();
         for (position, step) in steps.iter().enumerate() {
             let Some((key, value)) = descend(node, step) else {
-                return place;
+                // what stands inside of a text is told at that text
+                return scalar_place(node).unwrap_or(place);
             };
-            let is_last = position + 1 == steps.len();
+            let is_last = position + 1 == steps.len() && !matches!(step, Step::KeyAlone(_));
             place = match key {
                 Some(key) if is_last && focus == Focus::Value => {
                     scalar_place(value).unwrap_or_else(|| key.range())
@@ -182,7 +183,7 @@ fn descend<'t>(node: Node<'t>, step: &Step) -> Option<(Option<Node<'t>>, Node<'t
     match step {
         Step::Index(index) => Some((None, node.as_list()?.get(*index)?)),
         Step::Field(name) => entry(node.as_map()?, name),
-        Step::Key(name) => entry(node.as_map()?, name),
+        Step::Key(name) | Step::KeyAlone(name) => entry(node.as_map()?, name),
         Step::Spelled { .. } => None,
     }
 }

@@ -303,7 +303,7 @@ impl Reader<'_> {
     fn duplicate(&mut self, document: &Document, path: FieldPath, place: Range<usize>) {
         let key = path.0.last().map(|step| match step {
             Step::Field(name) => name.clone().into_owned(),
-            Step::Key(name) => name.clone(),
+            Step::Key(name) | Step::KeyAlone(name) => name.clone(),
             Step::Index(index) => index.to_string(),
             Step::Spelled { shown, .. } => shown.clone(),
         });

@@ -28,6 +28,8 @@ pub enum Step {
     Index(usize),
     /// An entry of a map, by its key: `[key]`.
     Key(String),
+    /// The key of an entry, where it is the key that is meant and not the value: `[key]`.
+    KeyAlone(String),
     /// Steps that the API server spells otherwise than the manifest: what it says, and what is meant.
     ///
     /// The server names a field by its own inner form at times, as in `spec.template.labels`.
@@ -52,7 +54,7 @@ impl fmt::Display for FieldPath {
                 Step::Field(name) if position == 0 => write!(f, "{name}")?,
                 Step::Field(name) => write!(f, ".{name}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) => write!(f, "[{key}]")?,
+                Step::Key(key) | Step::KeyAlone(key) => write!(f, "[{key}]")?,
                 Step::Spelled { shown, .. } if position == 0 => {
                     f.write_str(shown.trim_start_matches('.'))?;
                 }
@@ -99,6 +101,7 @@ enum StepRef<'a> {
     Name(&'a str),
     Index(usize),
     Key(&'a str),
+    KeyAlone(&'a str),
     Spelled(&'a str, &'a At<'a>),
 }
 
@@ -133,6 +136,12 @@ impl<'a> At<'a> {
         self.then(StepRef::Key(key))
     }
 
+    /// Steps to the key of an entry of a map.
+    #[must_use]
+    pub fn key_alone(&'a self, key: &'a str) -> At<'a> {
+        self.then(StepRef::KeyAlone(key))
+    }
+
     /// Steps to a field that the API server spells as `shown`, such as `.labels`.
     #[must_use]
     pub fn shown_as(&'a self, shown: &'a str, place: &'a At<'a>) -> At<'a> {
@@ -156,6 +165,7 @@ impl<'a> At<'a> {
                 StepRef::Name(name) => Step::Field(Cow::Owned(name.to_owned())),
                 StepRef::Index(index) => Step::Index(index),
                 StepRef::Key(key) => Step::Key(key.to_owned()),
+                StepRef::KeyAlone(key) => Step::KeyAlone(key.to_owned()),
                 StepRef::Spelled(shown, place) => Step::Spelled {
                     shown: shown.to_owned(),
                     place: place.to_path().0,

@@ -6,7 +6,7 @@ use super::crd::{self, CustomKinds};
 use super::decode::Object;
 use super::document::Document;
 use super::read::{Kinds, ReadOptions, Reading, UnknownFields, read};
-use super::rules::{check_all, check_whole};
+use super::rules::{check_all, check_unplayed, check_whole};
 use super::schema::KubernetesVersion;
 use super::selection::KindPattern;
 use super::source::{At, FindingType, Findings, Located};
@@ -62,6 +62,7 @@ pub fn validate(sources: &[Source], options: &ValidateOptions) -> Verdict {
     let mut reading = read(sources, &read_options);
     let unchecked = custom_kinds(&mut reading, options);
     check_all(&mut reading);
+    check_unplayed(&mut reading);
     if options.extent == Extent::Whole {
         check_whole(&mut reading);
     }

@@ -153,7 +153,9 @@ impl<'a> Judged<'a> {
             // podman's own words, in any case.
             (FindingType::NotSupported, [.., policy]) => is_field(policy, "imagePullPolicy"),
             // A device of the host, by its path.
-            (FindingType::Invalid, [.., Step::Key(resource)]) => resource.starts_with(HOST_DEVICE),
+            (FindingType::Invalid, [.., Step::Key(resource) | Step::KeyAlone(resource)]) => {
+                resource.starts_with(HOST_DEVICE)
+            }
             _ => false,
         }
     }

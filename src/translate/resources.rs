@@ -87,7 +87,7 @@ fn other_resources(amounts: Option<&Amounts>, at: &At<'_>, side: Side, notes: &m
                 }
             }
             _ => notes.invalid(
-                &at.key(name),
+                &at.key_alone(name),
                 name,
                 "must be a standard resource for containers",
             ),

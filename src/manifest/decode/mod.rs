@@ -101,6 +101,15 @@ pub(super) fn decode_meta(
     meta.filter(|_| is_sound)
 }
 
+/// Decodes a part of a document of a kind that has no type of its own here.
+///
+/// None if it does not fit; what is wrong with it, the kind's schema says.
+pub(super) fn decode_part<T: DeserializeOwned>(part: Node<'_>) -> Option<T> {
+    let context = Context::new(None);
+    let decoded = T::deserialize(Decoder::root(part, &At::ROOT, &context)).ok();
+    decoded.filter(|_| !context.finish().has_mismatch)
+}
+
 fn decode_as<T: DeserializeOwned>(document: &Document, context: &Context) -> Option<T> {
     let decoder = Decoder::root(document.node(), &At::ROOT, context);
     match T::deserialize(decoder) {

@@ -84,6 +84,8 @@ pub(super) fn of_container(
         }
         requests.insert(request);
         if !scope.claims.contains(name) {
+            let name_at = at.field("name");
+            let at = at.shown_as("", &name_at);
             found.error(FindingType::NotFound, &at, unknown(name, scope));
         }
     }

@@ -23,7 +23,7 @@ pub fn config_map(map: &ConfigMap, found: &mut Findings) {
     let mut size = 0;
     let data_at = at.field("data");
     for (key, value) in map.data.iter().flatten() {
-        let at = data_at.key(key);
+        let at = data_at.key_alone(key);
         found.invalid_each(&at, key, names::config_key(key));
         if map
             .binary_data
@@ -36,7 +36,7 @@ pub fn config_map(map: &ConfigMap, found: &mut Findings) {
     }
     let binary_at = at.field("binaryData");
     for (key, value) in map.binary_data.iter().flatten() {
-        found.invalid_each(&binary_at.key(key), key, names::config_key(key));
+        found.invalid_each(&binary_at.key_alone(key), key, names::config_key(key));
         size += value.0.len();
     }
     if size > MOST_BYTES {
@@ -52,7 +52,7 @@ pub fn secret(secret: &Secret, found: &mut Findings) {
     let contents = Contents(secret);
     let mut size = 0;
     for (key, value) in contents.entries() {
-        contents.at(key, |at| {
+        contents.at(key, Part::Key, |at| {
             found.invalid_each(at, key, names::config_key(key))
         });
         size += value.len();
@@ -86,6 +86,12 @@ pub fn secret(secret: &Secret, found: &mut Findings) {
     }
 }
 
+/// What of an entry is wrong.
+enum Part {
+    Key,
+    Value,
+}
+
 /// What a Secret holds: `data`, under what `stringData` says.
 struct Contents<'a>(&'a Secret);
 
@@ -103,14 +109,24 @@ impl<'a> Contents<'a> {
         texts.is_some_and(|texts| texts.contains_key(key))
     }
 
-    fn at(&self, key: &str, use_it: impl FnOnce(&At<'_>)) {
+    /// Gives the place of an entry, or of its key alone, to `use_it`.
+    fn at(&self, key: &str, part: Part, use_it: impl FnOnce(&At<'_>)) {
         let at = At::ROOT;
+        let field = if self.is_text(key) {
+            "stringData"
+        } else {
+            "data"
+        };
+        let at = at.field(field);
+        let at = match part {
+            Part::Key => at.key_alone(key),
+            Part::Value => at.key(key),
+        };
         if self.is_text(key) {
             // the server has laid it into `data` before it looks
-            let (at, shown) = (at.field("stringData"), format!("data[{key}]"));
-            use_it(&At::ROOT.shown_as(&shown, &at.key(key)));
+            use_it(&At::ROOT.shown_as(&format!("data[{key}]"), &at));
         } else {
-            use_it(&at.field("data").key(key));
+            use_it(&at);
         }
     }
 
@@ -138,7 +154,7 @@ impl<'a> Contents<'a> {
         };
         type Map = serde_json::Map<String, serde_json::Value>;
         if let Err(error) = serde_json::from_slice::<Map>(json) {
-            self.at(key, |at| {
+            self.at(key, Part::Value, |at| {
                 // the parser's own words name positions, never contents
                 found.invalid(at, "<secret contents redacted>", &error.to_string());
             });

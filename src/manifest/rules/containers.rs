@@ -239,7 +239,10 @@ fn only_debugging(container: &EphemeralContainer, at: &At<'_>, found: &mut Findi
         ("ports", container.ports.is_some()),
         (
             "resources",
-            container.resources.as_ref().is_some_and(|one| *one != ResourceRequirements::default()),
+            container
+                .resources
+                .as_ref()
+                .is_some_and(|one| *one != ResourceRequirements::default()),
         ),
         ("resizePolicy", container.resize_policy.is_some()),
         ("livenessProbe", container.liveness_probe.is_some()),

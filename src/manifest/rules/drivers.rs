@@ -241,12 +241,12 @@ pub(super) fn quobyte(source: &QuobyteVolumeSource, at: &At<'_>, found: &mut Fin
 fn is_host_and_port(pair: &str) -> bool {
     let brackets = |text: &str| text.contains(['[', ']']);
     match pair.strip_prefix('[') {
-        Some(rest) => rest.split_once("]:").is_some_and(|(host, port)| {
-            !brackets(host) && !brackets(port) && !port.contains(':')
-        }),
-        None => pair.split_once(':').is_some_and(|(host, port)| {
-            !brackets(host) && !brackets(port) && !port.contains(':')
-        }),
+        Some(rest) => rest
+            .split_once("]:")
+            .is_some_and(|(host, port)| !brackets(host) && !brackets(port) && !port.contains(':')),
+        None => pair
+            .split_once(':')
+            .is_some_and(|(host, port)| !brackets(host) && !brackets(port) && !port.contains(':')),
     }
 }
 
@@ -264,7 +264,7 @@ pub(super) fn flex_driver(
         let domain = format!(".{}", domain.to_lowercase());
         if domain.ends_with(".kubernetes.io") || domain.ends_with(".k8s.io") {
             let message = "kubernetes.io and k8s.io namespaces are reserved";
-            found.invalid(&at.key(key), key, message);
+            found.invalid(&at.key_alone(key), key, message);
         }
     }
 }

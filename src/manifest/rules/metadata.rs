@@ -104,9 +104,8 @@ pub(super) fn claim_template_meta(meta: &ObjectMeta, at: &At<'_>, found: &mut Fi
 /// Checks labels.
 pub(super) fn labels(map: &Map, at: &At<'_>, found: &mut Findings) {
     for (key, value) in map {
-        let at = at.key(key);
-        label_key(key, &at, found);
-        found.invalid_each(&at, value, names::label_value(value));
+        label_key(key, &at.key_alone(key), found);
+        found.invalid_each(&at.key(key), value, names::label_value(value));
     }
 }
 
@@ -119,7 +118,7 @@ pub(super) fn label_key(key: &str, at: &At<'_>, found: &mut Findings) {
 pub(super) fn annotations(map: &Map, at: &At<'_>, found: &mut Findings) {
     for key in map.keys() {
         let wrong = names::qualified_name(&key.to_lowercase());
-        found.invalid_each(&at.key(key), key, wrong);
+        found.invalid_each(&at.key_alone(key), key, wrong);
     }
     let size: usize = map.iter().map(|(key, value)| key.len() + value.len()).sum();
     if size > ANNOTATION_BYTES {

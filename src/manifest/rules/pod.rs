@@ -98,7 +98,9 @@ fn gates(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
 fn scheduling_gates(gates: &[PodSchedulingGate], at: &At<'_>, found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for (index, gate) in gates.iter().enumerate() {
-        let at = at.index(index);
+        let item_at = at.index(index);
+        let name_at = item_at.field("name");
+        let at = item_at.shown_as("", &name_at);
         metadata::label_key(&gate.name, &at, found);
         if !seen.insert(&gate.name) {
             found.duplicate(&at, &gate.name);

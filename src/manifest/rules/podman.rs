@@ -41,12 +41,12 @@ fn is_name_of(located: &Located, titles: &BTreeSet<String>) -> bool {
 }
 
 fn is_device(finding: &Finding) -> bool {
-    match finding.path.0.as_slice() {
+    match finding.path.place().as_slice() {
         [
             ..,
             Step::Field(resources),
             Step::Field(list),
-            Step::Key(name),
+            Step::Key(name) | Step::KeyAlone(name),
         ] => {
             resources == "resources"
                 && ["limits", "requests"].contains(&list.as_ref())

@@ -177,7 +177,8 @@ impl Handler<'_> {
                 let message = format!(
                     "must be non-negative and less than terminationGracePeriodSeconds ({grace})"
                 );
-                found.invalid(&at, action.seconds, &message);
+                let seconds_at = at.field("seconds");
+                found.invalid(&at.shown_as("", &seconds_at), action.seconds, &message);
             }
         }
         if first {

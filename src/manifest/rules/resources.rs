@@ -147,9 +147,17 @@ fn requirements(
                 .or_insert_with(|| limit.clone());
         }
     }
-    let requests_at = at.field("requests");
-    let limits = amounts(limits, check_name, &at.field("limits"), found);
-    let requests = amounts(&requests, check_name, &requests_at, found);
+    let (requests_at, limits_at) = (at.field("requests"), at.field("limits"));
+    let limits = amounts(limits, check_name, &limits_at, found);
+    let written = resources.requests.as_ref().unwrap_or(&empty);
+    let (own, filled): (Quantities, Quantities) = requests
+        .into_iter()
+        .partition(|(name, _)| written.contains_key(name));
+    let own = amounts(&own, check_name, &requests_at, found);
+    // what was filled in stands among the limits
+    let filled_at = at.shown_as(".requests", &limits_at);
+    let filled = amounts(&filled, check_name, &filled_at, found);
+    let requests: Amounts<'_> = own.into_iter().chain(filled).collect();
     for (name, request) in &requests {
         match limits.get(name) {
             Some(limit) => within_limit(name, *request, *limit, &requests_at.key(name), found),
@@ -186,8 +194,8 @@ fn amounts<'a>(
 ) -> Amounts<'a> {
     let mut amounts = Amounts::new();
     for (name, quantity) in list {
+        check_name(name, &at.key_alone(name), found);
         let at = at.key(name);
-        check_name(name, &at, found);
         if let Some(amount) = quantity::read(quantity, &at, found) {
             value(name, amount, &at, found);
             amounts.insert(name, amount);

@@ -178,12 +178,7 @@ fn node_field(rule: &NodeSelectorRequirement, at: &At<'_>, found: &mut Findings)
     }
 }
 
-fn pod_term(
-    term: &PodAffinityTerm,
-    labels: Option<&Map>,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
+fn pod_term(term: &PodAffinityTerm, labels: Option<&Map>, at: &At<'_>, found: &mut Findings) {
     if let Some(chosen) = &term.label_selector {
         selector::label_selector(chosen, &at.field("labelSelector"), found);
     }
@@ -265,7 +260,7 @@ pub(super) fn tolerations(list: &[Toleration], at: &At<'_>, found: &mut Findings
 fn one_toleration(toleration: &Toleration, at: &At<'_>, found: &mut Findings) {
     let (key, value) = (text(&toleration.key), text(&toleration.value));
     let (operator, effect) = (text(&toleration.operator), text(&toleration.effect));
-    let operator_at = at.field("operator");
+    let (operator_at, value_at) = (at.field("operator"), at.field("value"));
     if !key.is_empty() {
         metadata::label_key(key, &at.field("key"), found);
     } else if operator != "Exists" {
@@ -280,13 +275,15 @@ fn one_toleration(toleration: &Toleration, at: &At<'_>, found: &mut Findings) {
         "" | "Equal" => {
             let wrong = names::label_value(value);
             if !wrong.is_empty() {
-                found.invalid(&operator_at, value, &wrong.join(";"));
+                let at = at.shown_as(".operator", &value_at);
+                found.invalid(&at, value, &wrong.join(";"));
             }
         }
         "Exists" => {
             if !value.is_empty() {
                 let message = "value must be empty when `operator` is 'Exists'";
-                found.invalid(&operator_at, value, message);
+                let at = at.shown_as(".operator", &value_at);
+                found.invalid(&at, value, message);
             }
         }
         other => found.unsupported(&operator_at, other, &OPERATORS),

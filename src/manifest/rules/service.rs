@@ -118,8 +118,15 @@ fn by_type(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Finding
 }
 
 fn external_name(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    if !view.cluster_ips.is_empty() {
+        let (ips_at, ip_at) = (at.field("clusterIPs"), at.field("clusterIP"));
+        let at = match &spec.cluster_ips {
+            Some(_) => ips_at,
+            None => at.shown_as(".clusterIPs", &ip_at),
+        };
+        found.forbidden(&at, NO_EXTERNAL);
+    }
     let set = [
-        ("clusterIPs", !view.cluster_ips.is_empty()),
         ("ipFamilies", !items(&spec.ip_families).is_empty()),
         ("ipFamilyPolicy", spec.ip_family_policy.is_some()),
     ];
@@ -223,7 +230,11 @@ fn source_ranges(service: &Service, spec: &ServiceSpec, view: &View<'_>, found: 
         for (index, range) in ranges.iter().enumerate() {
             let range = range.trim();
             // its warnings spell the field as it is written
-            let list_at = if address::is_cidr(range) { ranges_at } else { at };
+            let list_at = if address::is_cidr(range) {
+                ranges_at
+            } else {
+                at
+            };
             address::cidr(range, &list_at.index(index), found);
         }
         return;
