@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::fcntl::OFlag;
 use nix::libc;
 use nix::sys::stat::{Mode, fstat, major, minor};
-use nix::sys::termios::{SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+use nix::sys::termios::{LocalFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
 
 /// Both ends of a pseudo terminal.
 #[derive(Debug)]
@@ -126,6 +126,25 @@ impl RawMode {
         cfmakeraw(&mut raw);
         tcsetattr(&terminal, SetArg::TCSANOW, &raw)?;
         Ok(Self { terminal, before })
+    }
+}
+
+/// A terminal that shows no letter of what is typed, until the value is dropped.
+#[derive(Debug)]
+pub struct Unseen(#[expect(dead_code, reason = "held for its drop")] RawMode);
+
+impl Unseen {
+    /// Changes the terminal.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn set(terminal: impl AsFd) -> io::Result<Self> {
+        let terminal = File::from(terminal.as_fd().try_clone_to_owned()?);
+        let before = tcgetattr(&terminal)?;
+        let mut unseen = before.clone();
+        unseen.local_flags.remove(LocalFlags::ECHO);
+        tcsetattr(&terminal, SetArg::TCSAFLUSH, &unseen)?;
+        Ok(Self(RawMode { terminal, before }))
     }
 }
 

@@ -4,6 +4,7 @@
 #[path = "../support/network.rs"]
 mod network;
 
+mod access;
 mod image;
 mod pull;
 mod site;

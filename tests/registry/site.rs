@@ -15,8 +15,9 @@ pub(crate) const ADDRESS: &str = "127.0.0.1:5000";
 
 /// The place of one test.
 pub(crate) struct Site {
-    dir: tempfile::TempDir,
+    /// Stands first, so that it is unpinned before its directory goes.
     netns: Netns,
+    dir: tempfile::TempDir,
 }
 
 /// What a command came to.
@@ -62,7 +63,7 @@ impl Site {
             .tempdir()
             .unwrap();
         let netns = Netns::new(dir.path(), "net");
-        Some(Self { dir, netns })
+        Some(Self { netns, dir })
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -92,10 +93,12 @@ impl Site {
 
     /// Runs a command in the namespace, to its end.
     pub(crate) fn run(&self, command: &mut Command) -> Ran {
-        let output = self
-            .netns
-            .run(|| command.stdin(Stdio::null()).output())
-            .unwrap();
+        self.run_with(command, Stdio::null())
+    }
+
+    /// Runs a command that reads this.
+    pub(crate) fn run_with(&self, command: &mut Command, input: Stdio) -> Ran {
+        let output = self.netns.run(|| command.stdin(input).output()).unwrap();
         Ran {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -119,6 +122,11 @@ impl Site {
 
     /// Copies an OCI layout into the registry.
     pub(crate) fn publish(&self, layout: &Path, name: &str) {
+        self.publish_as(layout, name, &[]);
+    }
+
+    /// Copies an OCI layout into the registry with more flags for skopeo.
+    pub(crate) fn publish_as(&self, layout: &Path, name: &str, flags: &[&str]) {
         let mut command = Command::new("/usr/bin/skopeo");
         command
             .args([
@@ -128,6 +136,7 @@ impl Site {
                 "--dest-tls-verify=false",
                 "--preserve-digests",
             ])
+            .args(flags)
             .arg(format!("oci:{}:latest", layout.display()))
             .arg(format!("docker://{ADDRESS}/{name}"))
             .env("TMPDIR", self.dir.path());
@@ -164,20 +173,16 @@ pub(crate) struct Registry {
 impl Registry {
     /// Starts a registry over plain HTTP, open to everybody.
     pub(crate) fn start(site: &Site) -> Self {
-        Self::configured(site, "")
+        Self::configured(site, "", "")
     }
 
-    /// Starts a registry with more lines in its configuration.
-    pub(crate) fn configured(site: &Site, more: &str) -> Self {
+    /// Starts a registry with more lines in its configuration: below `http`, and beside it.
+    pub(crate) fn configured(site: &Site, http: &str, more: &str) -> Self {
         let (config, log) = (site.path("registry.yml"), site.path("registry.log"));
         let data = site.path("registry");
-        let (http, rest) = match more.strip_prefix("http:\n") {
-            Some(more) => (more, ""),
-            None => ("", more),
-        };
+        let root = data.display();
         let text = format!(
-            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {}}}}}\n{rest}http:\n  addr: {ADDRESS}\n{http}",
-            data.display()
+            "version: 0.1\nlog: {{level: error}}\nstorage: {{filesystem: {{rootdirectory: {root}}}}}\n{more}\nhttp:\n  addr: {ADDRESS}\n{http}\n",
         );
         fs::write(&config, text).unwrap();
         let child = serve(site, &config, &log);

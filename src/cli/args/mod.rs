@@ -33,7 +33,7 @@ pub use pod::{
     InspectPods, KillPods, ListPods, LogSelection, PausePods, PodCommand, PodExists, PodLogs,
     PodSort, PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
-pub use registry::{Pull, Registry};
+pub use registry::{Login, Logout, Pull, Registry};
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Validate};
 pub use volume::{
@@ -184,6 +184,10 @@ pub enum Command {
     ImageFiles(ImageCommand),
     /// Remove images
     Rmi(RemoveImages),
+    /// Keep who asks a registry, once the registry knows them
+    Login(Login),
+    /// Forget who asks a registry
+    Logout(Logout),
     /// Manage named volumes
     #[command(subcommand)]
     Volume(VolumeCommand),

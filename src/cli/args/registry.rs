@@ -23,6 +23,56 @@ pub struct Registry {
     pub signature_policy: Option<PathBuf>,
 }
 
+/// Arguments of `login`.
+#[derive(Debug, Args)]
+pub struct Login {
+    /// Host of the registry, with its port
+    #[arg(value_name = "REGISTRY", default_value = "docker.io")]
+    pub registry: String,
+    /// Name of the user; without it, it is asked for
+    #[arg(short, long, value_name = "NAME")]
+    pub username: Option<String>,
+    /// Password of the user; others see it in the list of processes
+    #[arg(
+        short,
+        long,
+        value_name = "PASSWORD",
+        conflicts_with = "password_stdin"
+    )]
+    pub password: Option<String>,
+    /// Read the password from standard input
+    #[arg(long)]
+    pub password_stdin: bool,
+    /// Print who is known, and ask nobody
+    #[arg(long)]
+    pub get_login: bool,
+    /// File that keeps who asks which registry
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env = true)]
+    pub authfile: Option<PathBuf>,
+    /// Directory with certificates for the registry
+    #[arg(long, value_name = "DIR")]
+    pub cert_dir: Option<PathBuf>,
+    /// Check the registry's certificate, and speak HTTPS only
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
+    pub tls_verify: Option<bool>,
+    #[arg(short, long, hide = true)]
+    verbose: bool,
+}
+
+/// Arguments of `logout`.
+#[derive(Debug, Args)]
+pub struct Logout {
+    /// Host of the registry, with its port
+    #[arg(value_name = "REGISTRY", default_value = "docker.io")]
+    pub registry: String,
+    /// All registries
+    #[arg(short, long)]
+    pub all: bool,
+    /// File that keeps who asks which registry
+    #[arg(long, value_name = "FILE", env = "REGISTRY_AUTH_FILE", hide_env = true)]
+    pub authfile: Option<PathBuf>,
+}
+
 /// Arguments of `pull`.
 #[derive(Debug, Args)]
 pub struct Pull {

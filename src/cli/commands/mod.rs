@@ -10,6 +10,7 @@ mod input;
 mod inspect;
 mod kube;
 mod lifecycle;
+mod login;
 mod logs;
 mod open;
 mod pod_ps;
@@ -92,6 +93,8 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Images(arguments) => image::list(context, arguments),
         Command::ImageFiles(command) => run_image_file(context, command),
         Command::Rmi(arguments) => image::remove(context, arguments),
+        Command::Login(arguments) => login::login(context, arguments),
+        Command::Logout(arguments) => login::logout(context, arguments),
         Command::Volume(command) => volume::run(context, command),
         Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
         Command::System(SystemCommand::Info(form)) | Command::Info(form) => {

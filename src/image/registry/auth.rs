@@ -55,12 +55,15 @@ impl Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     Pull(String),
+    /// Nothing but to be known.
+    Login,
 }
 
 impl Scope {
-    fn text(&self) -> String {
+    fn text(&self) -> Option<String> {
         match self {
-            Self::Pull(repository) => format!("repository:{repository}:pull"),
+            Self::Pull(repository) => Some(format!("repository:{repository}:pull")),
+            Self::Login => None,
         }
     }
 }
@@ -118,7 +121,7 @@ fn token(
 ) -> Result<String, RegistryError> {
     let mut fields = Vec::new();
     fields.extend(service.map(|service| ("service", service.to_owned())));
-    fields.push(("scope", scope.text()));
+    fields.extend(scope.text().map(|scope| ("scope", scope)));
     let mut response = match credentials {
         Some(Credentials::IdentityToken(token)) => {
             fields.push(("grant_type", "refresh_token".to_owned()));

@@ -71,6 +71,12 @@ impl Client {
         &self.endpoint.host
     }
 
+    /// Asks for nothing: it goes well if the user is known.
+    pub(super) fn greet(&self) -> Result<(), RegistryError> {
+        let ask = Ask::new(Method::GET, self.url("")?);
+        self.ask(&Scope::Login, &ask, "a login").map(drop)
+    }
+
     /// Fetches a manifest by tag or digest; one by digest is checked.
     pub(super) fn manifest(
         &self,

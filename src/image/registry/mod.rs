@@ -10,6 +10,7 @@
 //! or the next; the lock on that file makes two pulls of one layer share the work. Transfers run in
 //! threads: each is a loop that reads, writes and waits.
 
+mod access;
 mod auth;
 mod client;
 mod config;
@@ -24,8 +25,9 @@ mod pull;
 mod resolve;
 mod tls;
 
+pub use access::{Access, AccessOptions};
 pub use auth::Credentials;
 pub use config::{Logins, Places, Registries, ShortNames, login, logout};
 pub use error::RegistryError;
 pub use progress::{BlobEnd, BlobProgress, Progress, Silent};
-pub use pull::{Access, AccessOptions, Pulled, pull_all};
+pub use pull::{Pulled, pull_all};

@@ -1,18 +1,16 @@
 //! Pulls images: all that a command wants at once, each layer once.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::RegistryError;
-use super::auth::Credentials;
-use super::client::{Client, Endpoint, Fetched};
-use super::config::{Logins, Places, Registries, Source, Wanted, in_text};
-use super::http::Http;
+use super::access::Access;
+use super::client::{Client, Fetched};
+use super::config::Wanted;
 use super::layer::Job;
 use super::progress::Progress;
-use super::tls::Certificates;
 use crate::image::archive::{ManifestSource, store_image};
 use crate::image::format::{ConfigFile, Descriptor, Index, Manifest, architecture, is_index};
 use crate::image::store::{ContentLease, ContentStore, Workspace};
@@ -28,30 +26,6 @@ const LAYERS: usize = 1000;
 /// How deep indexes may stand in indexes.
 const INDEX_DEPTH: u8 = 3;
 
-/// What a command says about registries.
-#[derive(Debug, Clone, Default)]
-pub struct AccessOptions {
-    /// The only file that knows who asks.
-    pub auth_file: Option<PathBuf>,
-    /// Who asks, whatever the files say.
-    pub credentials: Option<Credentials>,
-    /// The only directory with certificates.
-    pub certificates: Option<PathBuf>,
-    /// Whether certificates are checked and HTTP is refused, whatever the files say.
-    pub verify: Option<bool>,
-    /// The texts of pull secrets: who asks, before the files are asked.
-    pub secrets: Vec<String>,
-}
-
-/// How this command reaches registries.
-#[derive(Debug)]
-pub struct Access {
-    options: AccessOptions,
-    places: Places,
-    registries: Registries,
-    logins: Logins,
-}
-
 /// An image that was pulled.
 #[derive(Debug)]
 pub struct Pulled {
@@ -59,76 +33,6 @@ pub struct Pulled {
     pub image: ImageRecord,
     /// What was left out of its layers, for a warning.
     pub notes: Vec<String>,
-}
-
-impl Access {
-    /// Reads what this host says of registries.
-    ///
-    /// # Errors
-    /// A file cannot be read.
-    pub fn new(options: AccessOptions) -> Result<Self, RegistryError> {
-        let places = Places::of_environment();
-        let registries = Registries::read(&places)?;
-        let logins = Logins::new(&places, options.auth_file.as_deref(), registries.helpers());
-        Ok(Self {
-            options,
-            places,
-            registries,
-            logins,
-        })
-    }
-
-    /// Returns what is known of names and registries.
-    #[must_use]
-    pub fn registries(&self) -> &Registries {
-        &self.registries
-    }
-
-    /// Returns where this user's files are.
-    #[must_use]
-    pub fn places(&self) -> &Places {
-        &self.places
-    }
-
-    /// Returns a client for one place of an image, as the user who is known there.
-    pub(super) fn client(&self, source: &Source, wanted: &Wanted) -> Result<Client, RegistryError> {
-        let verify = self.options.verify.unwrap_or(!source.insecure);
-        let directories = match &self.options.certificates {
-            Some(directory) => vec![directory.clone()],
-            None => self.places.certificates(&source.host),
-        };
-        let http = Http::new(Certificates::read(&directories)?, verify);
-        let endpoint = Endpoint {
-            host: source.host.clone(),
-            insecure: !verify,
-        };
-        Ok(Client::new(
-            endpoint,
-            http,
-            self.credentials(source, wanted)?,
-        ))
-    }
-
-    fn credentials(
-        &self,
-        source: &Source,
-        wanted: &Wanted,
-    ) -> Result<Option<Credentials>, RegistryError> {
-        if let Some(given) = &self.options.credentials {
-            return Ok(Some(given.clone()));
-        }
-        let hub = source.host == "registry-1.docker.io";
-        let registry = match hub {
-            true => wanted.registry.as_str(),
-            false => source.host.as_str(),
-        };
-        for text in &self.options.secrets {
-            if let Some(found) = in_text(text, registry, &source.repository)? {
-                return Ok(Some(found));
-            }
-        }
-        self.logins.find(registry, &source.repository)
-    }
 }
 
 /// Pulls images, and returns each in the order they were asked for.
@@ -184,7 +88,7 @@ fn pull(
     image: &ImageRef,
     progress: &dyn Progress,
 ) -> Result<Pulled, ImageError> {
-    let names = access.registries.short_names(image);
+    let names = access.registries().short_names(image);
     if names.ambiguous {
         let choices = names.candidates.iter().map(ToString::to_string).collect();
         return Err(ImageError::from(RegistryError::ShortName {
@@ -256,7 +160,7 @@ fn pull_named(
 /// Asks the places of an image one after the other; what the last says counts if none has it.
 fn locate(access: &Access, wanted: &Wanted) -> Result<Located, RegistryError> {
     let mut last = None;
-    for source in access.registries.sources(wanted)? {
+    for source in access.registries().sources(wanted)? {
         let client = access.client(&source, wanted)?;
         match client.manifest(&source.repository, &wanted.reference) {
             Ok(top) => {

@@ -257,6 +257,13 @@ impl Registries {
         Ok(sources)
     }
 
+    /// Returns where a registry itself is asked.
+    pub(in crate::image::registry) fn place(&self, registry: &str) -> Source {
+        let known = self.find(registry);
+        let insecure = known.is_some_and(|(registry, _)| registry.insecure);
+        source(registry, insecure)
+    }
+
     /// Finds what is said about a name: the longest prefix counts, and how much of the name it is.
     fn find(&self, name: &str) -> Option<(&Registry, usize)> {
         let matching = self
