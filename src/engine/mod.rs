@@ -19,6 +19,7 @@ pub mod protocol;
 pub mod sandbox;
 pub mod stage;
 pub mod start;
+pub mod usage;
 pub mod volumes;
 pub mod wishes;
 

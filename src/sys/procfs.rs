@@ -141,6 +141,30 @@ pub fn pid_namespace(pid: i32) -> io::Result<u64> {
     Ok(fs::metadata(format!("/proc/{pid}/ns/pid"))?.ino())
 }
 
+/// Returns the bytes that came in and went out over the interfaces of a process's network, but for loopback.
+#[must_use]
+pub fn network_bytes(pid: i32) -> (u64, u64) {
+    let text = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap_or_default();
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    lines
+        .filter(|(name, _)| name.trim() != "lo")
+        .fold((0, 0), |(received, sent), (_, counts)| {
+            let mut counts = counts.split_ascii_whitespace();
+            let mut count = |skip| counts.nth(skip)?.parse::<u64>().ok();
+            let (more_in, more_out) = (count(0).unwrap_or(0), count(7).unwrap_or(0));
+            (received + more_in, sent + more_out)
+        })
+}
+
+/// Returns the memory of the machine in bytes.
+#[must_use]
+pub fn total_memory() -> u64 {
+    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let number = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<u64>().ok());
+    number.unwrap_or(0) * 1024
+}
+
 /// Returns where the root directory of a process is reached.
 #[must_use]
 pub fn root_of(pid: i32) -> PathBuf {

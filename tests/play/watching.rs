@@ -101,3 +101,61 @@ ports:
             .contains("failed to find published port \"81\"")
     );
 }
+
+#[test]
+fn stats_tell_what_containers_use() {
+    let Some(host) = Host::new() else { return };
+    let yaml = pod(
+        "busy",
+        "command: [sh, -c, 'while :; do :; done']\nresources: {limits: {memory: 64Mi, cpu: 500m}}",
+        "terminationGracePeriodSeconds: 0",
+    );
+    host.play("busy", &yaml).expect();
+    let idle = pod(
+        "idle",
+        "command: [sleep, '1000']",
+        "terminationGracePeriodSeconds: 0",
+    );
+    host.play("idle", &idle).expect();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    let fields = "{{.Name}}|{{.CPUPerc}}|{{.MemUsage}}|{{.PIDS}}|{{.NetIO}}";
+    let text = host
+        .run(&["stats", "--no-stream", "--format", fields])
+        .expect();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split('|').collect()).collect();
+    let row = |name: &str| {
+        rows.iter()
+            .find(|row| row[0] == name)
+            .expect("a row")
+            .clone()
+    };
+    let share = |row: &[&str]| {
+        row[1]
+            .trim_end_matches('%')
+            .parse::<f64>()
+            .expect("a share")
+    };
+    let (busy, idle) = (row("busy-main"), row("idle-main"));
+    assert!(share(&busy) > 15.0 && share(&busy) < 75.0, "{text}");
+    assert!(share(&idle) < 15.0, "{text}");
+    assert!(busy[2].ends_with(" / 67.11MB"), "{text}");
+    assert_eq!(busy[3], "1");
+    let json = host
+        .run(&["pod", "stats", "--no-stream", "--format", "json", "busy"])
+        .expect();
+    let json: serde_json::Value = serde_json::from_str(&json).expect("json");
+    assert_eq!(json.as_array().expect("list").len(), 1);
+    assert_eq!(json[0]["Pod"], host.pod("busy").record.id.short());
+    // The stream goes on, and shows what is running by then.
+    let mut stream = host.spawn(&["stats", "--interval", "1", "--format", "{{.Name}}"]);
+    host.down("idle").expect();
+    std::thread::sleep(std::time::Duration::from_millis(2500));
+    stream.kill().expect("killed");
+    let text = Host::finish(stream).stdout;
+    assert!(text.matches("busy-main").count() >= 2, "{text}");
+    assert!(text.matches("idle-main").count() <= 1, "{text}");
+    let none = host.run(&["stats", "--no-stream", "nobody"]);
+    assert_eq!(none.code, Some(125));
+    host.down("busy").expect();
+    host.expect_clean();
+}

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::pod::LogSelection;
-use super::watch::{Port, Top};
+use super::watch::{Port, Stats, Top};
 use super::{Filter, Format, Listing};
 
 /// Commands about containers that need no noun.
@@ -47,6 +47,11 @@ pub enum ContainerCommand {
     /// hpid, huser, label, nice, pcpu, pgid, pid, ppid, rgroup, rss, ruser, seccomp, state, stime, time, tty,
     /// user, vsz, and the codes of ps(1) for AIX such as %C.
     Top(Top),
+    /// Show what containers use, again and again
+    ///
+    /// MEM is the memory without the page cache that has not been used lately, which the kubelet calls the
+    /// working set. The first measurement of the processor is the share since the start.
+    Stats(Stats),
     /// List where the ports of containers are published
     Port(Port),
 }

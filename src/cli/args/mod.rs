@@ -40,7 +40,7 @@ pub use volume::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
     VolumeExists,
 };
-pub use watch::{PodTop, Port, Top};
+pub use watch::{Measuring, PodStats, PodTop, Port, Stats, Top};
 
 use super::output::Format;
 

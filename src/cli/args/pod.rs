@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::time::Moment;
-use super::watch::PodTop;
+use super::watch::{PodStats, PodTop};
 use super::{Filter, Format, Listing};
 
 /// Commands about pods.
@@ -34,6 +34,8 @@ pub enum PodCommand {
     Unpause(PausePods),
     /// Exit with 0 if there is such a pod, with 1 if not
     Exists(PodExists),
+    /// Show what the containers of pods use, again and again
+    Stats(PodStats),
     /// Show the processes of a pod's containers
     ///
     /// The descriptors are those of `podwright top`.

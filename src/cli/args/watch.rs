@@ -1,6 +1,8 @@
-//! What looks at running containers: `top`, `port`.
+//! What looks at running containers: `top`, `port`, `stats`.
 
 use clap::Args;
+
+use super::super::output::Format;
 
 /// Arguments of `top`.
 #[derive(Debug, Args)]
@@ -49,4 +51,56 @@ pub struct Port {
     /// Only where this port of the container is published: `PORT[/PROTOCOL]`
     #[arg(value_name = "PORT")]
     pub port: Option<String>,
+}
+
+/// How measurements are shown.
+#[derive(Debug, Clone, Args)]
+pub struct Measuring {
+    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
+    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+    /// Do not clear the screen between two measurements
+    #[arg(long)]
+    pub no_reset: bool,
+    /// Measure once
+    #[arg(long)]
+    pub no_stream: bool,
+}
+
+/// Arguments of `stats`.
+#[derive(Debug, Args)]
+pub struct Stats {
+    /// Show those that do not run, too
+    #[arg(short, long, conflicts_with_all = ["latest", "containers"])]
+    pub all: bool,
+    /// The container made last
+    #[arg(short, long, conflicts_with = "containers")]
+    pub latest: bool,
+    #[command(flatten)]
+    pub measuring: Measuring,
+    /// Seconds between two measurements
+    #[arg(short, long, value_name = "SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    pub interval: u64,
+    /// Print ids in full
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Containers, by name or id; without any, all that run
+    #[arg(value_name = "CONTAINER")]
+    pub containers: Vec<String>,
+}
+
+/// Arguments of `pod stats`.
+#[derive(Debug, Args)]
+pub struct PodStats {
+    /// All pods
+    #[arg(short, long, conflicts_with_all = ["latest", "pods"])]
+    pub all: bool,
+    /// The pod made last
+    #[arg(short, long, conflicts_with = "pods")]
+    pub latest: bool,
+    #[command(flatten)]
+    pub measuring: Measuring,
+    /// Pods, by name or id; without any, all that run
+    #[arg(value_name = "POD")]
+    pub pods: Vec<String>,
 }

@@ -17,6 +17,7 @@ mod pod_ps;
 mod port;
 mod ps;
 mod pull;
+mod stats;
 mod top;
 mod unmet;
 mod validate;
@@ -158,6 +159,7 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
             let engine = &mut open::engine(global, "unpause")?;
             lifecycle::pause(engine, arguments, &IntentKind::Unpause, output)
         }
+        ContainerCommand::Stats(arguments) => stats::of_containers(&mut context(global), arguments),
         ContainerCommand::Top(arguments) => top::of_container(&mut context(global), arguments),
         ContainerCommand::Port(arguments) => port::list(&mut context(global), arguments),
     }
@@ -198,6 +200,7 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
             let engine = &mut open::engine(global, "pod unpause")?;
             lifecycle::pods(engine, &arguments.targets, &IntentKind::Unpause, output)
         }
+        PodCommand::Stats(arguments) => stats::of_pods(&mut context(global), arguments),
         PodCommand::Top(arguments) => top::of_pod(&mut context(global), arguments),
     }
 }

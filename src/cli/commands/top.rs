@@ -82,7 +82,7 @@ fn running<'a>(found: &Found<'a>) -> Result<&'a ProcessRef, Error> {
 
 fn columns(words: &[String]) -> Result<Vec<&'static top::Descriptor>, Error> {
     top::descriptors(words).map_err(|word| Error::Usage {
-        message: format!("`{word}` is no descriptor: there are {}", top::words()),
+        message: format!("`{word}` is no descriptor: there are {}", top::known()),
         help: None,
     })
 }

@@ -8,6 +8,7 @@ mod image;
 mod inspect;
 mod pod;
 mod pod_inspect;
+mod stats;
 pub(super) mod top;
 mod volume;
 mod words;
@@ -17,6 +18,7 @@ pub(super) use image::{ImageInspect, ImageRow, images};
 pub(super) use inspect::{ContainerInspect, inspect_container};
 pub(super) use pod::{PodRow, pods};
 pub(super) use pod_inspect::{PodInspect, inspect_pod};
+pub(super) use stats::{PodStatsRow, Sample, StatsRow};
 pub(super) use volume::{VolumeRow, volumes};
 
 use std::collections::HashMap;

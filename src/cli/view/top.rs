@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::words;
 use crate::engine::processes::ContainerProcesses;
 use crate::image::user::IdNames;
 use crate::model::container::CAPABILITIES;
@@ -111,7 +112,7 @@ const DESCRIPTORS: &[Descriptor] = &[
 ];
 
 /// Returns the words there are, for whoever wrote another.
-pub(in crate::cli) fn words() -> String {
+pub(in crate::cli) fn known() -> String {
     let words: Vec<&str> = DESCRIPTORS
         .iter()
         .map(|descriptor| descriptor.word)
@@ -239,21 +240,10 @@ fn terminal(device: u32) -> String {
     }
 }
 
-/// Returns a span as Go prints it, in hundredths of a second: `1h2m3.45s`.
+/// A span to a hundredth of a second: the kernel counts no finer.
 fn go_span(span: Duration) -> String {
-    let hundredths = span.as_millis() / 10;
-    let (minutes, rest) = (hundredths / 6000, hundredths % 6000);
-    let (hours, minutes) = (minutes / 60, minutes % 60);
-    let fraction = format!("{:02}", rest % 100);
-    let seconds = match fraction.trim_end_matches('0') {
-        "" => format!("{}s", rest / 100),
-        fraction => format!("{}.{fraction}s", rest / 100),
-    };
-    match (hours, minutes) {
-        (0, 0) => seconds,
-        (0, minutes) => format!("{minutes}m{seconds}"),
-        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
-    }
+    let hundredths = u64::try_from(span.as_millis() / 10).unwrap_or(u64::MAX);
+    words::go_duration(Duration::from_millis(hundredths.saturating_mul(10)))
 }
 
 #[cfg(test)]

@@ -144,6 +144,59 @@ pub(super) fn size(bytes: u64) -> String {
     }
 }
 
+/// Returns a span as Go prints it: `1h2m3.45s`, `20.5ms`, `0s`.
+pub(super) fn go_duration(span: Duration) -> String {
+    let nanos = span.as_nanos();
+    let in_units = |unit: u128, name: &str| {
+        let places = usize::try_from(unit.ilog10()).unwrap_or(0);
+        let fraction = format!("{:0places$}", nanos % unit);
+        match (places, fraction.trim_end_matches('0')) {
+            (0, _) | (_, "") => format!("{}{name}", nanos / unit),
+            (_, fraction) => format!("{}.{fraction}{name}", nanos / unit),
+        }
+    };
+    match nanos {
+        0 => return "0s".to_owned(),
+        1..1_000 => return in_units(1, "ns"),
+        1_000..1_000_000 => return in_units(1_000, "µs"),
+        1_000_000..1_000_000_000 => return in_units(1_000_000, "ms"),
+        _ => {}
+    }
+    let minutes = span.as_secs() / 60;
+    let seconds = span - Duration::from_secs(minutes * 60);
+    let seconds = match seconds.subsec_nanos() {
+        0 => format!("{}s", seconds.as_secs()),
+        nanos => {
+            let fraction = format!("{nanos:09}");
+            format!("{}.{}s", seconds.as_secs(), fraction.trim_end_matches('0'))
+        }
+    };
+    match (minutes / 60, minutes % 60) {
+        (0, 0) => seconds,
+        (0, minutes) => format!("{minutes}m{seconds}"),
+        (hours, minutes) => format!("{hours}h{minutes}m{seconds}"),
+    }
+}
+
+/// Returns a size with four digits in powers of ten, as `stats` has it: `1.07kB`, `16.43GB`.
+#[expect(clippy::cast_precision_loss, reason = "four digits of it are shown")]
+pub(super) fn four_digits(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "kB", "MB", "GB", "TB", "PB", "EB"];
+    let (mut size, mut unit) = (bytes as f64, 0);
+    while size >= 1000.0 && unit + 1 < UNITS.len() {
+        size /= 1000.0;
+        unit += 1;
+    }
+    let decimals = match size {
+        ..10.0 => 3,
+        ..100.0 => 2,
+        _ => 1,
+    };
+    let text = format!("{size:.decimals$}");
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    format!("{text}{}", UNITS[unit])
+}
+
 /// Returns the text cut to a length, with `...` at its end.
 pub(super) fn cut(text: &str, length: usize) -> String {
     if text.chars().count() <= length {
@@ -188,6 +241,30 @@ mod tests {
             (123_456_789, "123 MB"),
         ] {
             assert_eq!(size(bytes), words, "{bytes}");
+        }
+    }
+
+    #[test]
+    fn spans_and_sizes_are_written_as_go_writes_them() {
+        for (nanos, words) in [
+            (0, "0s"),
+            (15, "15ns"),
+            (1_500, "1.5µs"),
+            (20_500_000, "20.5ms"),
+            (1_000_000_000, "1s"),
+            (3_723_450_000_000, "1h2m3.45s"),
+            (60_000_000_000, "1m0s"),
+        ] {
+            assert_eq!(go_duration(Duration::from_nanos(nanos)), words, "{nanos}");
+        }
+        for (bytes, words) in [
+            (0, "0B"),
+            (1_070, "1.07kB"),
+            (999, "999B"),
+            (16_430_000_000, "16.43GB"),
+            (123_456_789, "123.5MB"),
+        ] {
+            assert_eq!(four_digits(bytes), words, "{bytes}");
         }
     }
 
