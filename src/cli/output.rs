@@ -5,9 +5,14 @@
 //! [`super::report`]. A reader that closed the pipe has seen what it wanted: that is success.
 
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd as _;
 
-use gotmpl::{MissingKey, Template, ToValue as _, Value};
+use gotmpl::{ToValue as _, Value};
 use serde::Serialize;
+
+mod template;
+
+pub(in crate::cli) use template::moment;
 
 /// The form of an output.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,7 +47,7 @@ impl Format {
             },
         };
         if let Self::Template { text, .. } = &format {
-            template(text).map_err(|error| error.to_string())?;
+            template::parse(text).map_err(|error| error.to_string())?;
         }
         Ok(format)
     }
@@ -51,57 +56,6 @@ impl Format {
 /// Returns the text with `\t` and `\n` as the characters they name, as podman takes them from a shell.
 fn unescape(text: &str) -> String {
     text.replace("\\t", "\t").replace("\\n", "\n")
-}
-
-fn template(text: &str) -> Result<Template, gotmpl::TemplateError> {
-    Template::new("format")
-        .missing_key(MissingKey::Error)
-        .func("json", |arguments| {
-            let text = serde_json::to_string(&json(arguments.first().unwrap_or(&Value::Nil)))
-                .unwrap_or_default();
-            Ok(Value::String(text.into()))
-        })
-        .func("join", |arguments| match arguments {
-            [Value::List(items), Value::String(separator)] => {
-                let items: Vec<String> = items.iter().map(ToString::to_string).collect();
-                Ok(Value::String(items.join(separator).into()))
-            }
-            _ => Err(gotmpl::TemplateError::Exec(
-                "join takes a list and a separator".to_owned(),
-            )),
-        })
-        .func("lower", |arguments| {
-            Ok(changed(arguments, |text| text.to_lowercase()))
-        })
-        .func("upper", |arguments| {
-            Ok(changed(arguments, |text| text.to_uppercase()))
-        })
-        .parse(text)
-}
-
-fn changed(arguments: &[Value], change: impl Fn(&str) -> String) -> Value {
-    match arguments.first() {
-        Some(Value::String(text)) => Value::String(change(text).into()),
-        Some(other) => other.clone(),
-        None => Value::Nil,
-    }
-}
-
-fn json(value: &Value) -> serde_json::Value {
-    match value {
-        Value::Bool(value) => (*value).into(),
-        Value::Int(value) => (*value).into(),
-        Value::Uint(value) => (*value).into(),
-        Value::Float(value) => (*value).into(),
-        Value::String(value) => value.as_ref().into(),
-        Value::List(items) => items.iter().map(json).collect(),
-        Value::Map(entries) => entries
-            .iter()
-            .map(|(key, value)| (key.to_string(), json(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        _ => serde_json::Value::Null,
-    }
 }
 
 /// Why nothing could be shown.
@@ -157,7 +111,7 @@ pub trait Row: Serialize + Sized + 'static {
 /// An object that `inspect` shows: its JSON is its [`Serialize`].
 pub trait Object: Serialize {
     /// Returns more fields that a template may ask for and JSON does not repeat.
-    fn for_templates(&self) -> Option<Value> {
+    fn for_templates(&self) -> Option<serde_json::Value> {
         None
     }
 }
@@ -172,6 +126,8 @@ pub enum Headings {
 /// Standard output, buffered and locked, or any other writer.
 pub struct Output<W: Write> {
     writer: W,
+    /// How wide a table may be: as the terminal, if there is one.
+    width: Option<usize>,
 }
 
 impl Output<io::BufWriter<io::StdoutLock<'static>>> {
@@ -180,6 +136,7 @@ impl Output<io::BufWriter<io::StdoutLock<'static>>> {
     pub fn stdout() -> Self {
         Self {
             writer: io::BufWriter::with_capacity(64 * 1024, io::stdout().lock()),
+            width: terminal_width(),
         }
     }
 }
@@ -188,7 +145,15 @@ impl<W: Write> Output<W> {
     /// Returns an output to any writer.
     #[must_use]
     pub fn new(writer: W) -> Self {
-        Self { writer }
+        Self {
+            writer,
+            width: None,
+        }
+    }
+
+    /// Lets tables be as wide as their cells are, as `--no-trunc` asks for.
+    pub fn cut_nothing(&mut self) {
+        self.width = None;
     }
 
     /// Prints rows: the columns called `shown` as a table, or all as JSON or through a template.
@@ -216,6 +181,9 @@ impl<W: Write> Output<W> {
                     lines.push(head.collect());
                 }
                 lines.extend(body);
+                if let Some(width) = self.width {
+                    fit(&mut lines, width);
+                }
                 self.writer.write_all(align(&lines).as_bytes())?;
             }
             Format::Template {
@@ -251,17 +219,16 @@ impl<W: Write> Output<W> {
         let Some(Format::Template { text, .. }) = format else {
             return self.json(objects);
         };
-        let template = template(text).map_err(OutputError::Template)?;
+        let template = template::parse(text).map_err(OutputError::Template)?;
         for object in objects {
-            let mut data = gotmpl::to_value(object).map_err(OutputError::Template)?;
-            if let (Value::Map(fields), Some(Value::Map(more))) =
+            let mut data = serde_json::to_value(object).map_err(OutputError::Json)?;
+            if let (serde_json::Value::Object(fields), Some(serde_json::Value::Object(more))) =
                 (&mut data, object.for_templates())
             {
-                let more = std::sync::Arc::unwrap_or_clone(more);
-                std::sync::Arc::make_mut(fields).extend(more);
+                fields.extend(more);
             }
             let line = template
-                .execute_to_string(&data)
+                .execute_to_string(&template::data(data))
                 .map_err(OutputError::Template)?;
             writeln!(self.writer, "{line}")?;
         }
@@ -332,7 +299,7 @@ fn named<R: Row>(shown: &[&str]) -> Vec<&'static Column<R>> {
 
 /// Runs a template over rows; its data are the row's columns, and whatever else the JSON has.
 fn templated<R: Row>(rows: &[R], text: &str, titled: bool) -> Result<Vec<String>, OutputError> {
-    let template = template(text).map_err(OutputError::Template)?;
+    let template = template::parse(text).map_err(OutputError::Template)?;
     let run = |data: &Value| {
         template
             .execute_to_string(data)
@@ -346,7 +313,8 @@ fn templated<R: Row>(rows: &[R], text: &str, titled: bool) -> Result<Vec<String>
         lines.push(run(&Value::Map(std::sync::Arc::new(titles.collect())))?);
     }
     for row in rows {
-        let mut fields = match gotmpl::to_value(row).map_err(OutputError::Template)? {
+        let data = serde_json::to_value(row).map_err(OutputError::Json)?;
+        let mut fields = match template::data(data) {
             Value::Map(fields) => std::sync::Arc::unwrap_or_clone(fields),
             _ => std::collections::BTreeMap::new(),
         };
@@ -383,6 +351,48 @@ fn align(lines: &[Vec<String>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The narrowest that a cell is cut to: an id is recognised by its beginning.
+const NARROWEST: usize = 6;
+
+/// Cuts the widest cells until the lines fit, an ellipsis standing for what is missing.
+///
+/// A terminal too narrow for that wraps lines.
+fn fit(lines: &mut [Vec<String>], width: usize) {
+    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
+    let cell_width = |lines: &[Vec<String>], column: usize| {
+        let cells = lines.iter().filter_map(|line| line.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let mut widths: Vec<usize> = (0..columns)
+        .map(|column| cell_width(lines, column))
+        .collect();
+    let room = width.saturating_sub(columns.saturating_sub(1) * 2);
+    while widths.iter().sum::<usize>() > room {
+        let Some(widest) = widths.iter_mut().max() else {
+            return;
+        };
+        if *widest <= NARROWEST {
+            break;
+        }
+        *widest -= 1;
+    }
+    for line in lines {
+        for (cell, width) in line.iter_mut().zip(&widths) {
+            if cell.chars().count() > *width {
+                *cell = cell.chars().take(width - 1).chain(['…']).collect();
+            }
+        }
+    }
+}
+
+fn terminal_width() -> Option<usize> {
+    if !io::stdout().is_terminal() {
+        return None;
+    }
+    let size = crate::sys::terminal::window_size(io::stdout().as_fd()).ok()?;
+    Some(usize::from(size.columns)).filter(|columns| *columns > 0)
 }
 
 /// Returns whether standard output may be coloured: a terminal, and no `NO_COLOR`.
@@ -475,6 +485,29 @@ mod tests {
             "ANIMAL ID  NAMES\nabcd       cat,puss\n1234\n"
         );
         assert_eq!(shown("table", Headings::Hidden), "abcd  cat,puss\n1234\n");
+    }
+
+    #[test]
+    fn a_table_fits_its_terminal_by_cutting_the_widest_cells() {
+        let line = |texts: [&str; 3]| texts.map(str::to_owned).to_vec();
+        let mut lines = vec![
+            line(["ID", "COMMAND", "NAMES"]),
+            line(["abcdef", "a command that is long", "web"]),
+        ];
+        fit(&mut lines, 30);
+        assert_eq!(
+            align(&lines),
+            "ID      COMMAND          NAMES\nabcdef  a command that…  web\n"
+        );
+        let whole = lines.clone();
+        fit(&mut lines, 80);
+        assert_eq!(lines, whole);
+        fit(&mut lines, 1);
+        assert!(
+            lines[1]
+                .iter()
+                .all(|cell| cell.chars().count() <= NARROWEST)
+        );
     }
 
     #[test]

@@ -46,7 +46,7 @@ pub enum SandboxError {
 }
 
 /// The size of `/dev/shm`, as podman and Docker have it.
-const SHM_SIZE: u64 = 64 << 20;
+pub const SHM_SIZE: u64 = 64 << 20;
 
 /// Returns whether the pod is set up in the kernel.
 #[must_use]

@@ -8,6 +8,7 @@ mod kills;
 mod lifecycle;
 mod pausing;
 mod played;
+mod podman;
 mod probes;
 mod settings;
 mod traces;

@@ -17,7 +17,12 @@ struct Version {
     client: Client,
 }
 
-impl Object for Version {}
+impl Object for Version {
+    fn for_templates(&self) -> Option<serde_json::Value> {
+        // There is no service that could have a version of its own.
+        Some(serde_json::json!({"Server": null}))
+    }
+}
 
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -40,7 +40,12 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListImages) -> Result<(), E
             .filter(|container| container.image == image.id)
             .count()
     };
-    let mut rows = images(&records, in_use, SystemClock.now(), width(list.no_trunc));
+    let mut rows = images(
+        &records,
+        in_use,
+        SystemClock.now(),
+        width(context, list.no_trunc),
+    );
     match list.sort {
         ImageSort::Created => {}
         ImageSort::Id => rows.sort_by(|one, other| one.id.cmp(&other.id)),

@@ -4,7 +4,7 @@ use super::super::args::{Inspect, InspectContainers, InspectPods, ObjectKind};
 use super::super::error::Error;
 use super::super::output::{Format, Object};
 use super::super::view::{
-    ContainerInspect, ImageInspect, PodInspect, Scene, inspect_container, inspect_pod,
+    ContainerInspect, Host, ImageInspect, PodInspect, Scene, inspect_container, inspect_pod,
 };
 use super::Context;
 use super::find::{self, Found};
@@ -12,6 +12,7 @@ use super::lifecycle::outcome;
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
 use crate::engine::catalog::CatalogError;
+use crate::engine::launch::host::own_capabilities;
 use crate::image::ImageRecord;
 use crate::model::observed::Observed;
 
@@ -41,7 +42,11 @@ fn of_container(
     found: Found<'_>,
 ) -> Option<ContainerInspect> {
     let scene = Scene::new(observed, images, SystemClock.now());
-    inspect_container(&scene, found.pod, found.container, engine.paths())
+    let host = Host {
+        paths: engine.paths(),
+        capabilities: own_capabilities().unwrap_or_default(),
+    };
+    inspect_container(&scene, found.pod, found.container, &host)
 }
 
 pub(super) fn pods(context: &mut Context<'_>, inspect: &InspectPods) -> Result<(), Error> {
@@ -69,7 +74,7 @@ enum Any {
 }
 
 impl Object for Any {
-    fn for_templates(&self) -> Option<gotmpl::Value> {
+    fn for_templates(&self) -> Option<serde_json::Value> {
         match self {
             Self::Container(one) => one.for_templates(),
             Self::Pod(one) => one.for_templates(),

@@ -20,7 +20,7 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListPods) -> Result<(), Err
     }
     observed.pods = kept;
     let scene = Scene::new(&observed, &[], SystemClock.now());
-    let mut rows = pods(&scene, width(list.listing.no_trunc));
+    let mut rows = pods(&scene, width(context, list.listing.no_trunc));
     if list.latest {
         rows.truncate(1);
     }

@@ -25,7 +25,7 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListContainers) -> Result<(
     }
     let images = engine.image_records()?;
     let scene = Scene::new(&observed, &images, SystemClock.now());
-    let width = width(list.listing.no_trunc);
+    let width = width(context, list.listing.no_trunc);
     let mut rows = containers(&scene, width);
     keep_last(&mut rows, list);
     sort(&mut rows, list.sort);
@@ -69,9 +69,15 @@ fn sort(rows: &mut [ContainerRow], by: PsSort) {
     }
 }
 
-/// Returns whether ids are cut to twelve digits.
-pub(super) fn width(no_trunc: bool) -> Width {
-    if no_trunc { Width::Full } else { Width::Cut }
+/// Returns whether ids are cut to twelve digits; what is not cut is not cut for the terminal either.
+pub(super) fn width(context: &mut Context<'_>, no_trunc: bool) -> Width {
+    match no_trunc {
+        true => {
+            context.output.cut_nothing();
+            Width::Full
+        }
+        false => Width::Cut,
+    }
 }
 
 /// Returns whether a table has headings.

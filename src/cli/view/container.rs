@@ -3,7 +3,7 @@
 use gotmpl::{ToValue as _, Value};
 use serde::Serialize;
 
-use super::super::output::{Column, Row};
+use super::super::output::{Column, Row, moment};
 use super::Scene;
 use super::words::{self, NEVER_SECONDS};
 use crate::image::ImageRecord;
@@ -49,6 +49,7 @@ pub(in crate::cli) struct ContainerRow {
 struct Shown {
     id: String,
     pod_id: String,
+    image_id: String,
     command: String,
     ports: String,
     created: String,
@@ -95,21 +96,22 @@ impl Row for ContainerRow {
             Column::new("ID", "CONTAINER ID", |row| row.shown.id.to_value()),
             Column::new("Id", "CONTAINER ID", |row| row.shown.id.to_value()),
             Column::new("Image", "IMAGE", |row| row.image.to_value()),
-            Column::new("ImageID", "IMAGE ID", |row| row.image_id.to_value()),
+            Column::new("ImageID", "IMAGE ID", |row| row.shown.image_id.to_value()),
             Column::new("Command", "COMMAND", |row| row.shown.command.to_value()),
             Column::new("CreatedHuman", "CREATED", |row| row.created_at.to_value()),
-            Column::new("Created", "CREATED", |row| row.created_at.to_value()),
+            Column::new("Created", "CREATED", |row| row.shown.created.to_value()),
             Column::new("CreatedAt", "CREATED AT", |row| {
                 row.shown.created.to_value()
             }),
             Column::new("RunningFor", "CREATED", |row| row.created_at.to_value()),
             Column::new("Status", "STATUS", |row| row.status.to_value()),
-            Column::new("State", "STATE", |row| row.state.to_value()),
+            // podman's template shows the status here, too; the word is in JSON.
+            Column::new("State", "STATE", |row| row.status.to_value()),
             Column::new("Ports", "PORTS", |row| row.shown.ports.to_value()),
             Column::new("Names", "NAMES", |row| row.names.join(",").to_value()),
             Column::new("Pod", "POD ID", |row| row.shown.pod_id.to_value()),
             Column::new("PodName", "PODNAME", |row| row.pod_name.to_value()),
-            Column::new("Mounts", "MOUNTS", |row| row.mounts.join(",").to_value()),
+            Column::new("Mounts", "MOUNTS", |row| row.mounts.to_value()),
             Column::new("Networks", "NETWORKS", |row| {
                 row.networks.join(",").to_value()
             }),
@@ -189,7 +191,11 @@ fn row(
                 Width::Full => joined,
             },
             ports: ports.iter().map(words::port).collect::<Vec<_>>().join(", "),
-            created: container.created.to_string(),
+            created: moment(container.created),
+            image_id: match width {
+                Width::Cut => container.image.short().to_owned(),
+                Width::Full => container.image.to_string(),
+            },
         },
         ports: ports.iter().map(port_row).collect(),
         command,
@@ -283,10 +289,10 @@ dddddddddddd  localhost/bb:latest  sh          About an hour ago  Created       
     #[test]
     fn templates_have_podmans_fields() {
         assert_eq!(
-            printed("{{.ID}} {{.Names}} {{.State}} {{.ExitCode}} {{.Pid}} {{.Pod}} {{.PodName}} {{.Labels}}", Width::Cut)
+            printed("{{.ID}} {{.Names}} {{.Status}} {{.ExitCode}} {{.Pid}} {{.Pod}} {{.PodName}} {{.Labels}}", Width::Cut)
                 .lines()
                 .next(),
-            Some("aaaaaaaaaaaa web-a running 0 4711 111111111111 web map[app:x]")
+            Some("aaaaaaaaaaaa web-a Up 3 minutes 0 4711 111111111111 web map[app:x]")
         );
         assert_eq!(
             printed("{{len .ID}}", Width::Full).lines().next(),

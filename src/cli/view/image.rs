@@ -4,7 +4,7 @@ use gotmpl::ToValue as _;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::super::output::{Column, Object, Row};
+use super::super::output::{Column, Object, Row, moment};
 use super::{Width, words};
 use crate::image::{ImageDetails, ImageRecord};
 use crate::names::ImageRef;
@@ -35,6 +35,8 @@ pub(in crate::cli) struct ImageRow {
     shown_id: String,
     #[serde(skip)]
     created_since: String,
+    #[serde(skip)]
+    moment: Timestamp,
 }
 
 impl ImageRow {
@@ -51,7 +53,20 @@ impl Row for ImageRow {
             Column::new("Tag", "TAG", |row| row.tag.to_value()),
             Column::new("Digest", "DIGEST", |row| row.digest.to_value()),
             Column::new("ID", "IMAGE ID", |row| row.shown_id.to_value()),
-            Column::new("Id", "IMAGE ID", |row| row.shown_id.to_value()),
+            Column::new("Id", "ID", |row| row.id.to_value()),
+            Column::new("CreatedAt", "CREATED AT", |row| {
+                moment(row.moment).to_value()
+            }),
+            Column::new("CreatedTime", "CREATED TIME", |row| {
+                moment(row.moment).to_value()
+            }),
+            Column::new("Dangling", "DANGLING", |row| {
+                row.names.is_empty().to_value()
+            }),
+            Column::new("ReadOnly", "READ ONLY", |_| false.to_value()),
+            Column::new("History", "HISTORY", |row| {
+                row.history.join(", ").to_value()
+            }),
             Column::new("Created", "CREATED", |row| row.created_since.to_value()),
             Column::new("CreatedSince", "CREATED", |row| {
                 row.created_since.to_value()
@@ -118,6 +133,7 @@ fn row(
             Width::Full => format!("sha256:{}", image.id),
         },
         created_since: words::ago(now, image.created),
+        moment: image.created,
     }
 }
 
@@ -176,7 +192,18 @@ struct Config {
     stop_signal: String,
 }
 
-impl Object for ImageInspect {}
+impl Object for ImageInspect {
+    /// Fields of podman that say nothing of any image here.
+    fn for_templates(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({
+            "Parent": "",
+            "Version": "",
+            "HealthCheck": null,
+            "Annotations": {},
+            "GraphDriver": {"Name": "overlay", "Data": {}},
+        }))
+    }
+}
 
 impl ImageInspect {
     /// Puts together what is known of an image.

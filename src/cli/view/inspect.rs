@@ -1,7 +1,6 @@
 //! `inspect` of a container, with podman's fields.
 
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
@@ -10,17 +9,22 @@ use super::super::output::Object;
 use super::Scene;
 use super::container::effective_command;
 use super::words::{self, NEVER};
+use crate::engine::launch::capabilities;
 use crate::engine::paths::Paths;
+use crate::engine::sandbox;
 use crate::image::ImageRecord;
 use crate::model::container::{
-    ContainerSpec, EnvFrom, EnvSource, EnvValue, FieldRef, KeyRef, Role,
+    Capability, ContainerSpec, EnvFrom, EnvSource, EnvValue, FieldRef, Handler, KeyRef, Limits,
+    Role,
 };
+use crate::model::infra::{IpcNamespace, PidNamespace, UserNamespace};
 use crate::model::network::{NetworkSpec, PublishedPort};
 use crate::model::observed::{ContainerRecord, ObjectContent, Observed, ObservedPod};
 use crate::model::pod::RestartPolicy;
+use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
 use crate::model::volume::{Mount, Propagation, VolumeSpec};
-use crate::names::ObjectName;
+use crate::names::{NetworkName, ObjectName};
 
 /// What stands for a value that came from a Secret, as podman has it.
 const MASK: &str = "*******";
@@ -40,7 +44,23 @@ pub(in crate::cli) struct ContainerInspect {
     pod: String,
     pub(in crate::cli) name: String,
     restart_count: u32,
+    resolv_conf_path: String,
+    hostname_path: String,
+    hosts_path: String,
+    #[serde(rename = "OCIConfigPath")]
+    oci_config_path: String,
+    #[serde(rename = "OCIRuntime")]
+    oci_runtime: String,
     driver: &'static str,
+    /// Nothing here gives SELinux labels.
+    mount_label: &'static str,
+    process_label: &'static str,
+    app_armor_profile: &'static str,
+    namespace: &'static str,
+    effective_caps: Vec<String>,
+    bounding_caps: Vec<String>,
+    graph_driver: GraphDriver,
+    dependencies: Vec<String>,
     mounts: Vec<MountInspect>,
     network_settings: NetworkSettings,
     is_infra: bool,
@@ -71,6 +91,22 @@ struct State {
     reason: String,
     ready: bool,
     last_message: String,
+    cgroup_path: String,
+    health: Health,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Health {
+    /// Empty for a container that nobody probes.
+    status: &'static str,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct GraphDriver {
+    name: &'static str,
+    data: BTreeMap<&'static str, String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -82,6 +118,8 @@ struct MountInspect {
     name: Option<String>,
     source: String,
     destination: String,
+    driver: &'static str,
+    mode: &'static str,
     options: Vec<String>,
     #[serde(rename = "RW")]
     read_write: bool,
@@ -96,6 +134,9 @@ pub(super) struct NetworkSettings {
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u8,
     gateway: String,
+    mac_address: String,
+    /// Where the pod's network namespace is pinned.
+    sandbox_key: String,
     ports: BTreeMap<String, Option<Vec<HostPort>>>,
     networks: BTreeMap<String, Network>,
 }
@@ -108,6 +149,10 @@ struct Network {
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u8,
     gateway: String,
+    /// Only one that was asked for; the kernel draws the others.
+    mac_address: String,
+    #[serde(rename = "NetworkID")]
+    network_id: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -134,6 +179,19 @@ struct Config {
     annotations: BTreeMap<String, String>,
     stop_signal: String,
     stop_timeout: u64,
+    umask: &'static str,
+    healthcheck: Option<Healthcheck>,
+}
+
+/// An exec probe for liveness, the one kind that podman has a field for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Healthcheck {
+    test: Vec<String>,
+    start_period: u64,
+    interval: u64,
+    timeout: u64,
+    retries: u32,
 }
 
 #[derive(Debug, Serialize)]
@@ -154,11 +212,30 @@ struct HostConfig {
     readonly_rootfs: bool,
     security_opt: Vec<String>,
     cgroup_parent: String,
+    cgroup_manager: &'static str,
+    cgroups: &'static str,
+    #[serde(rename = "ContainerIDFile")]
+    container_id_file: &'static str,
+    ipc_mode: String,
+    pid_mode: &'static str,
+    #[serde(rename = "UTSMode")]
+    uts_mode: String,
+    userns_mode: &'static str,
+    shm_size: u64,
+    devices: Vec<String>,
+    group_add: Vec<String>,
+    tmpfs: BTreeMap<String, String>,
+    ulimits: Vec<String>,
+    volumes_from: Vec<String>,
+    publish_all_ports: bool,
+    oom_score_adj: i64,
     memory: u64,
     memory_reservation: u64,
     nano_cpus: u64,
     cpu_period: u64,
     cpu_quota: u64,
+    cpuset_cpus: &'static str,
+    cpuset_mems: &'static str,
     pids_limit: u64,
     oom_kill_disable: bool,
     auto_remove: bool,
@@ -170,6 +247,8 @@ struct LogConfig {
     #[serde(rename = "Type")]
     kind: &'static str,
     path: String,
+    tag: &'static str,
+    size: &'static str,
 }
 
 #[derive(Debug, Serialize)]
@@ -179,13 +258,23 @@ struct RestartPolicyInspect {
     maximum_retry_count: u32,
 }
 
+/// What a container has from its host, not from its specification.
+pub(in crate::cli) struct Host<'a> {
+    pub(in crate::cli) paths: &'a Paths,
+    /// The capabilities there are to give.
+    pub(in crate::cli) capabilities: BTreeSet<Capability>,
+}
+
 /// Returns all that is known of a container.
 pub(in crate::cli) fn inspect_container(
     scene: &Scene<'_>,
     pod: &ObservedPod,
     container: &ContainerRecord,
-    paths: &Paths,
+    host: &Host<'_>,
 ) -> Option<ContainerInspect> {
+    let paths = host.paths;
+    let own = paths.pod(&pod.record.id);
+    let text = |path: &Path| path.display().to_string();
     let spec = pod.spec_of(container)?;
     let image = scene.images.get(&container.image).copied();
     let (entrypoint, cmd) = effective_command(spec, image);
@@ -195,7 +284,13 @@ pub(in crate::cli) fn inspect_container(
         created: container.created.to_string(),
         path: words.next().unwrap_or_default(),
         args: words.collect(),
-        state: state(container),
+        state: State {
+            cgroup_path: own.container_cgroup(&container.name),
+            health: Health {
+                status: health(spec, container),
+            },
+            ..state(container)
+        },
         image: container.image.to_string(),
         image_digest: image
             .map(|image| image.digest.to_string())
@@ -204,18 +299,101 @@ pub(in crate::cli) fn inspect_container(
         pod: pod.record.id.to_string(),
         name: pod.record.spec.full_name(&container.name),
         restart_count: container.restarts,
+        resolv_conf_path: text(&own.etc("resolv.conf")),
+        hostname_path: text(&own.etc("hostname")),
+        hosts_path: text(&own.etc("hosts")),
+        oci_config_path: text(&own.bundle(&container.name).join("config.json")),
+        oci_runtime: paths
+            .runtime
+            .as_deref()
+            .map_or_else(|| "libcontainer".to_owned(), text),
         driver: "overlay",
+        mount_label: "",
+        process_label: "",
+        app_armor_profile: "",
+        namespace: "",
+        effective_caps: effective(pod, spec, image, &host.capabilities),
+        bounding_caps: bounding_caps(spec, &host.capabilities),
+        graph_driver: GraphDriver {
+            name: "overlay",
+            data: BTreeMap::from([("UpperDir", text(&own.layer(&container.name).join("upper")))]),
+        },
+        dependencies: vec![pod.record.infra.to_string()],
         mounts: spec
             .mounts
             .iter()
             .filter_map(|mount| mount_inspect(pod, mount, paths))
             .collect(),
-        network_settings: network_settings(pod),
+        network_settings: network_settings(pod, paths),
         is_infra: false,
         is_service: false,
         role: spec.role,
         config: config(scene.observed, pod, spec, image, (entrypoint, cmd)),
         host_config: host_config(pod, container, spec, paths),
+    })
+}
+
+fn bounding_caps(spec: &ContainerSpec, host: &BTreeSet<Capability>) -> Vec<String> {
+    // A set that this host cannot give is told when the container starts.
+    let set = capabilities::bounding(&spec.privileges, host).unwrap_or_default();
+    cap_names(&set)
+}
+
+/// Returns what the process itself may do: root all of it, others only what was added by name.
+fn effective(
+    pod: &ObservedPod,
+    spec: &ContainerSpec,
+    image: Option<&ImageRecord>,
+    host: &BTreeSet<Capability>,
+) -> Vec<String> {
+    let user = user(pod, spec, image);
+    let name = user.split(':').next().unwrap_or_default();
+    let is_root = ["", "0", "root"].contains(&name);
+    let mut set = capabilities::bounding(&spec.privileges, host).unwrap_or_default();
+    let added = &spec.privileges.add_capabilities;
+    if !is_root && !added.iter().any(Capability::is_all) {
+        set.retain(|one| added.contains(one));
+    }
+    cap_names(&set)
+}
+
+fn cap_names(set: &BTreeSet<Capability>) -> Vec<String> {
+    let names = set.iter().map(|one| one.as_str());
+    names
+        .map(|name| match name {
+            "ALL" => name.to_owned(),
+            _ => format!("CAP_{name}"),
+        })
+        .collect()
+}
+
+/// Returns podman's word for what the probes say of a container.
+fn health(spec: &ContainerSpec, container: &ContainerRecord) -> &'static str {
+    match (
+        spec.probes.any(),
+        container.state.is_running(),
+        container.ready,
+    ) {
+        (false, _, _) | (true, false, _) => "",
+        (true, true, true) => "healthy",
+        (true, true, false) if spec.probes.readiness.is_some() => "unhealthy",
+        (true, true, false) => "starting",
+    }
+}
+
+fn healthcheck(spec: &ContainerSpec) -> Option<Healthcheck> {
+    let probe = spec.probes.liveness.as_ref()?;
+    let Handler::Exec { command } = &probe.action else {
+        return None;
+    };
+    let nanoseconds = |seconds: Seconds| seconds.0.saturating_mul(1_000_000_000);
+    let words = std::iter::once("CMD".to_owned());
+    Some(Healthcheck {
+        test: words.chain(command.iter().cloned()).collect(),
+        start_period: nanoseconds(probe.initial_delay),
+        interval: nanoseconds(probe.period),
+        timeout: nanoseconds(probe.timeout),
+        retries: probe.failure_threshold,
     })
 }
 
@@ -261,6 +439,8 @@ fn state(container: &ContainerRecord) -> State {
         reason,
         ready: container.ready,
         last_message: container.message.clone().unwrap_or_default(),
+        cgroup_path: String::new(),
+        health: Health { status: "" },
     }
 }
 
@@ -290,7 +470,11 @@ fn mount_inspect(pod: &ObservedPod, mount: &Mount, paths: &Paths) -> Option<Moun
         name,
         source,
         destination: text(&mount.path),
-        options: mount.options.clone(),
+        driver: if kind == "volume" { "local" } else { "" },
+        mode: "",
+        options: std::iter::once("rbind".to_owned())
+            .chain(mount.options.iter().cloned())
+            .collect(),
         read_write: !mount.read_only,
         propagation: match mount.propagation {
             Propagation::None => "rprivate",
@@ -300,13 +484,27 @@ fn mount_inspect(pod: &ObservedPod, mount: &Mount, paths: &Paths) -> Option<Moun
     })
 }
 
-fn network_settings(pod: &ObservedPod) -> NetworkSettings {
+fn network_settings(pod: &ObservedPod, paths: &Paths) -> NetworkSettings {
     let addresses = &pod.record.addresses;
     let first = addresses.first();
+    let mac = |network: Option<&NetworkName>| match &pod.record.spec.infra.network {
+        NetworkSpec::Bridge { networks } => networks
+            .iter()
+            .find(|attached| Some(&attached.network) == network)
+            .and_then(|attached| attached.mac.clone())
+            .unwrap_or_default(),
+        NetworkSpec::Host | NetworkSpec::None => String::new(),
+    };
     NetworkSettings {
         ip_address: first.map(|own| own.address.to_string()).unwrap_or_default(),
         ip_prefix_len: first.map_or(0, |own| own.prefix),
         gateway: first.map(|own| own.gateway.to_string()).unwrap_or_default(),
+        mac_address: mac(first.map(|own| &own.network)),
+        sandbox_key: paths
+            .pod(&pod.record.id)
+            .namespace("net")
+            .display()
+            .to_string(),
         ports: pod
             .record
             .spec
@@ -326,6 +524,8 @@ fn network_settings(pod: &ObservedPod) -> NetworkSettings {
                     ip_address: own.address.to_string(),
                     ip_prefix_len: own.prefix,
                     gateway: own.gateway.to_string(),
+                    mac_address: mac(Some(&own.network)),
+                    network_id: own.network.to_string(),
                 };
                 (own.network.to_string(), network)
             })
@@ -396,6 +596,8 @@ fn config(
             .or(image_signal)
             .unwrap_or_else(|| "SIGTERM".to_owned()),
         stop_timeout: record.spec.termination_grace.0,
+        umask: "0022",
+        healthcheck: healthcheck(spec),
     }
 }
 
@@ -515,23 +717,10 @@ fn host_config(
     spec: &ContainerSpec,
     paths: &Paths,
 ) -> HostConfig {
-    const PERIOD: u64 = 100_000;
     let record = &pod.record;
     let own = paths.pod(&record.id);
     let limits = &spec.process.limits;
     let milli = limits.cpu.map_or(0, |cpu| cpu.0);
-    let capabilities = |set: &std::collections::BTreeSet<crate::model::container::Capability>| {
-        let names = set.iter().map(|one| one.as_str());
-        names
-            .map(|name| {
-                if name == "ALL" {
-                    name.to_owned()
-                } else {
-                    format!("CAP_{name}")
-                }
-            })
-            .collect()
-    };
     let dns = &record.spec.infra.dns;
     let mounts = spec
         .mounts
@@ -543,8 +732,10 @@ fn host_config(
                 let access = if mount.read_write { "rw" } else { "ro" };
                 let source = mount.name.unwrap_or(mount.source);
                 format!(
-                    "{source}:{}:{access},{}",
-                    mount.destination, mount.propagation
+                    "{source}:{}:{access},{},{}",
+                    mount.destination,
+                    mount.propagation,
+                    mount.options.join(",")
                 )
             })
             .collect(),
@@ -553,6 +744,8 @@ fn host_config(
             path: crate::supervisor::log::current_file(&own.logs(&container.name))
                 .display()
                 .to_string(),
+            tag: "",
+            size: "0B",
         },
         network_mode: match record.spec.infra.network {
             NetworkSpec::Host => "host".to_owned(),
@@ -563,8 +756,8 @@ fn host_config(
             name: restart_policy(record.spec.restart_policy),
             maximum_retry_count: 0,
         },
-        cap_add: capabilities(&spec.privileges.add_capabilities),
-        cap_drop: capabilities(&spec.privileges.drop_capabilities),
+        cap_add: cap_names(&spec.privileges.add_capabilities),
+        cap_drop: cap_names(&spec.privileges.drop_capabilities),
         dns: dns.nameservers.iter().map(ToString::to_string).collect(),
         dns_options: dns.options.clone(),
         dns_search: dns.searches.clone(),
@@ -576,22 +769,60 @@ fn host_config(
             _ => Vec::new(),
         },
         cgroup_parent: own.cgroup,
+        cgroup_manager: "cgroupfs",
+        cgroups: "default",
+        container_id_file: "",
+        ipc_mode: match record.spec.infra.shared.ipc {
+            IpcNamespace::Host => "host".to_owned(),
+            _ => format!("container:{}", record.infra),
+        },
+        pid_mode: match record.spec.infra.shared.pid {
+            PidNamespace::Host => "host",
+            PidNamespace::Pod | PidNamespace::Container => "private",
+        },
+        uts_mode: match record.spec.infra.network {
+            NetworkSpec::Host => "host".to_owned(),
+            NetworkSpec::None | NetworkSpec::Bridge { .. } => format!("container:{}", record.infra),
+        },
+        userns_mode: match record.spec.infra.user_namespace {
+            UserNamespace::Host => "",
+            UserNamespace::Pod => "auto",
+        },
+        shm_size: sandbox::SHM_SIZE,
+        devices: Vec::new(),
+        group_add: record
+            .spec
+            .infra
+            .supplemental_groups
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        tmpfs: BTreeMap::new(),
+        ulimits: Vec::new(),
+        volumes_from: Vec::new(),
+        publish_all_ports: false,
+        oom_score_adj: 0,
+        cpuset_cpus: "",
+        cpuset_mems: "",
         memory: limits.memory.map_or(0, |memory| memory.0),
         memory_reservation: limits.memory_request.map_or(0, |memory| memory.0),
         nano_cpus: milli * 1_000_000,
-        cpu_period: if milli == 0 { 0 } else { PERIOD },
-        cpu_quota: milli * PERIOD / 1000,
+        cpu_period: cpu_period(limits),
+        cpu_quota: cpu_quota(limits),
         pids_limit: limits.pids.unwrap_or(0),
         oom_kill_disable: false,
         auto_remove: false,
     }
 }
 
-impl fmt::Display for HostPort {
-    /// Writes what Go prints for the struct.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{{{} {}}}", self.host_ip, self.host_port)
-    }
+/// The kernel's period of a CPU limit, in microseconds; 0 without a limit.
+pub(super) fn cpu_period(limits: &Limits) -> u64 {
+    limits.cpu.map_or(0, |_| 100_000)
+}
+
+/// The CPU time of a period, in microseconds; 0 without a limit.
+pub(super) fn cpu_quota(limits: &Limits) -> u64 {
+    limits.cpu.map_or(0, |cpu| cpu.0.saturating_mul(100))
 }
 
 /// Returns podman's word for a restart policy.
@@ -639,7 +870,11 @@ mod tests {
         let images = [fixture::image()];
         let scene = Scene::new(&observed, &images, fixture::at(fixture::NOW));
         let pod = &observed.pods[0];
-        let container = inspect_container(&scene, pod, &pod.containers[place], &paths()).unwrap();
+        let host = Host {
+            paths: &paths(),
+            capabilities: BTreeSet::new(),
+        };
+        let container = inspect_container(&scene, pod, &pod.containers[place], &host).unwrap();
         let mut bytes = Vec::new();
         Output::new(&mut bytes)
             .objects(&[container], Some(&Format::parse(format).unwrap()))
@@ -677,7 +912,7 @@ mod tests {
             ),
             (
                 "{{.HostConfig.RestartPolicy.Name}} {{.HostConfig.PortBindings}}",
-                "always map[80/tcp:[map[HostIp:0.0.0.0 HostPort:8080]]]",
+                "always map[80/tcp:[{0.0.0.0 8080}]]",
             ),
             (
                 "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}};{{end}}",
@@ -697,15 +932,15 @@ mod tests {
         let format = "{{.State.Status}} {{.State.ExitCode}} {{.State.Restarting}} {{.State.Reason}} {{.State.FinishedAt}}";
         assert_eq!(
             inspected(1, format),
-            "exited 0 false Completed 2024-05-01T11:59:58Z"
+            "exited 0 false Completed 2024-05-01 11:59:58 +0000 UTC"
         );
         assert_eq!(
             inspected(2, format),
-            "exited 3 true CrashLoopBackOff 2024-05-01T11:59:00Z"
+            "exited 3 true CrashLoopBackOff 2024-05-01 11:59:00 +0000 UTC"
         );
         assert_eq!(
             inspected(3, format),
-            "created 0 false  0001-01-01T00:00:00Z"
+            "created 0 false  0001-01-01 00:00:00 +0000 UTC"
         );
     }
 }

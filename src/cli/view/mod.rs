@@ -15,7 +15,7 @@ mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};
 pub(super) use image::{ImageInspect, ImageRow, images};
-pub(super) use inspect::{ContainerInspect, inspect_container};
+pub(super) use inspect::{ContainerInspect, Host, inspect_container};
 pub(super) use pod::{PodRow, pods};
 pub(super) use pod_inspect::{PodInspect, inspect_pod};
 pub(super) use stats::{PodStatsRow, Sample, StatsRow};

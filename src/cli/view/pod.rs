@@ -72,6 +72,13 @@ impl Row for PodRow {
             Column::new("ContainerStatuses", "STATUS", |row| {
                 row.joined(|member| member.status)
             }),
+            Column::new("Restarts", "RESTARTS", |row| {
+                row.containers
+                    .iter()
+                    .map(|member| i64::from(member.restart_count))
+                    .sum::<i64>()
+                    .to_value()
+            }),
             Column::new("Networks", "NETWORKS", |row| {
                 row.networks.join(",").to_value()
             }),

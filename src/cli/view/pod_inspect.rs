@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::super::output::Object;
-use super::inspect::{extra_hosts, port_bindings, restart_policy};
+use super::inspect::{HostPort, cpu_period, cpu_quota, extra_hosts, port_bindings, restart_policy};
 use crate::engine::paths::Paths;
 use crate::model::infra::{IpcNamespace, PidNamespace, UserNamespace};
 use crate::model::network::NetworkSpec;
@@ -53,8 +53,18 @@ struct Member {
 struct Podman {
     hostname: String,
     labels: BTreeMap<String, String>,
+    cgroup_parent: String,
+    namespace: &'static str,
     exit_policy: &'static str,
     restart_policy: &'static str,
+    memory_limit: u64,
+    #[serde(rename = "CPUPeriod")]
+    cpu_period: u64,
+    #[serde(rename = "CPUQuota")]
+    cpu_quota: u64,
+    #[serde(rename = "CPUSetCPUs")]
+    cpu_set: &'static str,
+    security_opts: Vec<String>,
     shared_namespaces: Vec<&'static str>,
     infra_config: InfraConfig,
 }
@@ -62,8 +72,7 @@ struct Podman {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct InfraConfig {
-    /// As Go prints them.
-    port_bindings: BTreeMap<String, Vec<String>>,
+    port_bindings: BTreeMap<String, Vec<HostPort>>,
     host_network: bool,
     #[serde(rename = "DNSServer")]
     dns_server: Vec<String>,
@@ -74,15 +83,23 @@ struct InfraConfig {
     no_manage_hosts: bool,
     host_add: Vec<String>,
     networks: Vec<String>,
-    #[serde(rename = "pid_ns")]
+    network_options: BTreeMap<String, String>,
+    #[serde(rename = "StaticIP")]
+    static_ip: Option<String>,
+    #[serde(rename = "StaticMAC")]
+    static_mac: String,
+    no_manage_resolv_conf: bool,
+    #[serde(rename = "PidNS")]
     pid: &'static str,
-    #[serde(rename = "userns")]
+    #[serde(rename = "UserNS")]
     user: &'static str,
+    #[serde(rename = "UtsNS")]
+    uts: &'static str,
 }
 
 impl Object for PodInspect {
-    fn for_templates(&self) -> Option<gotmpl::Value> {
-        gotmpl::to_value(&self.podman).ok()
+    fn for_templates(&self) -> Option<serde_json::Value> {
+        serde_json::to_value(&self.podman).ok()
     }
 }
 
@@ -112,20 +129,24 @@ pub(in crate::cli) fn inspect_pod(pod: &ObservedPod, paths: &Paths) -> PodInspec
                 ready: container.ready,
             })
             .collect(),
-        podman: podman(pod),
+        podman: podman(pod, paths),
         spec: record.spec.clone(),
     }
 }
 
-fn podman(pod: &ObservedPod) -> Podman {
+fn podman(pod: &ObservedPod, paths: &Paths) -> Podman {
     let spec = &pod.record.spec;
     let infra = &spec.infra;
+    let attached = match &infra.network {
+        NetworkSpec::Bridge { networks } => networks.first(),
+        NetworkSpec::Host | NetworkSpec::None => None,
+    };
     let mut shared = Vec::new();
-    if infra.network != NetworkSpec::Host {
-        shared.extend(["net", "uts"]);
-    }
     if infra.shared.ipc == IpcNamespace::Pod {
         shared.push("ipc");
+    }
+    if infra.network != NetworkSpec::Host {
+        shared.extend(["net", "uts"]);
     }
     if infra.shared.pid == PidNamespace::Pod {
         shared.push("pid");
@@ -136,14 +157,18 @@ fn podman(pod: &ObservedPod) -> Podman {
             .map(|name| name.to_string())
             .unwrap_or_default(),
         labels: spec.labels.clone(),
+        cgroup_parent: paths.cgroup_parent.clone(),
+        namespace: "",
         exit_policy: "stop",
+        memory_limit: infra.process.limits.memory.map_or(0, |memory| memory.0),
+        cpu_period: cpu_period(&infra.process.limits),
+        cpu_quota: cpu_quota(&infra.process.limits),
+        cpu_set: "",
+        security_opts: Vec::new(),
         restart_policy: restart_policy(spec.restart_policy),
         shared_namespaces: shared,
         infra_config: InfraConfig {
-            port_bindings: port_bindings(pod)
-                .into_iter()
-                .map(|(port, hosts)| (port, hosts.iter().map(ToString::to_string).collect()))
-                .collect(),
+            port_bindings: port_bindings(pod),
             host_network: infra.network == NetworkSpec::Host,
             dns_server: infra
                 .dns
@@ -161,6 +186,17 @@ fn podman(pod: &ObservedPod) -> Podman {
                     .map(|attachment| attachment.network.to_string())
                     .collect(),
                 NetworkSpec::Host | NetworkSpec::None => Vec::new(),
+            },
+            network_options: BTreeMap::new(),
+            static_ip: attached.and_then(|attachment| attachment.address.map(|ip| ip.to_string())),
+            static_mac: attached
+                .and_then(|attachment| attachment.mac.clone())
+                .unwrap_or_default(),
+            no_manage_resolv_conf: false,
+            uts: if infra.network == NetworkSpec::Host {
+                "host"
+            } else {
+                "private"
             },
             pid: match infra.shared.pid {
                 PidNamespace::Host => "host",
@@ -210,7 +246,7 @@ mod tests {
             ("{{.Name}} {{.State}} {{.NumContainers}}", "web Degraded 4"),
             (
                 "{{.Hostname}} {{.Labels}} {{.SharedNamespaces}}",
-                "shop map[app:x] [net uts ipc]",
+                "shop map[app:x] [ipc net uts]",
             ),
             (
                 "{{.InfraConfig.HostNetwork}} {{.InfraConfig.PortBindings}}",

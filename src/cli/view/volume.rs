@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use gotmpl::ToValue as _;
 use serde::Serialize;
 
-use super::super::output::{Column, Object, Row};
-use super::words;
+use super::super::output::{Column, Object, Row, moment};
 use crate::engine::paths::Paths;
 use crate::model::observed::{Observed, VolumeRecord};
 use crate::model::volume::{Backing, Owner};
@@ -40,48 +39,34 @@ impl VolumeRow {
     pub(in crate::cli) const SHOWN: [&'static str; 2] = ["Driver", "Name"];
 }
 
-/// Fields that a template may ask for and JSON leaves out while they say nothing.
-fn for_templates(row: &VolumeRow) -> Vec<(&'static str, gotmpl::Value)> {
-    vec![
-        ("UID", row.user.unwrap_or(0).to_value()),
-        ("GID", row.group.unwrap_or(0).to_value()),
-        ("CreatedAt", words::go_time(row.created).to_value()),
-        ("Status", BTreeMap::<String, String>::new().to_value()),
-        ("Anonymous", false.to_value()),
-    ]
-}
-
 impl Object for VolumeRow {
-    fn for_templates(&self) -> Option<gotmpl::Value> {
-        let fields = for_templates(self).into_iter();
-        let fields = fields.map(|(name, value)| (name.into(), value));
-        Some(gotmpl::Value::Map(std::sync::Arc::new(fields.collect())))
+    /// Fields that JSON leaves out while they say nothing.
+    fn for_templates(&self) -> Option<serde_json::Value> {
+        Some(serde_json::json!({
+            "UID": self.user.unwrap_or(0),
+            "GID": self.group.unwrap_or(0),
+            "Status": {},
+            "Anonymous": false,
+        }))
     }
 }
 
 impl Row for VolumeRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<VolumeRow>] = &[
-            column!("Driver", "DRIVER", |row| row.driver.to_value()),
-            column!("Name", "VOLUME NAME", |row| row.name.to_value()),
-            column!("Mountpoint", "MOUNTPOINT", |row| row.mountpoint.to_value()),
-            column!("Scope", "SCOPE", |row| row.scope.to_value()),
-            column!("CreatedAt", "CREATED AT", |row| words::go_time(row.created)
-                .to_value()),
-            column!("MountCount", "MOUNT COUNT", |row| row
-                .mount_count
-                .to_value()),
-            column!("UID", "UID", |row| row.user.unwrap_or(0).to_value()),
-            column!("GID", "GID", |row| row.group.unwrap_or(0).to_value()),
+            Column::new("Driver", "DRIVER", |row| row.driver.to_value()),
+            Column::new("Name", "VOLUME NAME", |row| row.name.to_value()),
+            Column::new("Mountpoint", "MOUNTPOINT", |row| row.mountpoint.to_value()),
+            Column::new("Scope", "SCOPE", |row| row.scope.to_value()),
+            Column::new("CreatedAt", "CREATED AT", |row| {
+                moment(row.created).to_value()
+            }),
+            Column::new("MountCount", "MOUNT COUNT", |row| {
+                row.mount_count.to_value()
+            }),
+            Column::new("UID", "UID", |row| row.user.unwrap_or(0).to_value()),
+            Column::new("Anonymous", "ANONYMOUS", |_| false.to_value()),
+            Column::new("GID", "GID", |row| row.group.unwrap_or(0).to_value()),
         ];
         COLUMNS
     }

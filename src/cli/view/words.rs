@@ -33,13 +33,6 @@ pub(super) fn span(span: Duration) -> String {
     }
 }
 
-/// Returns a moment as a Go template prints it: `2026-11-24 11:01:05.787895474 +0000 UTC`.
-pub(super) fn go_time(moment: Timestamp) -> String {
-    moment
-        .strftime("%Y-%m-%d %H:%M:%S%.f +0000 UTC")
-        .to_string()
-}
-
 /// Returns how long ago a moment is; one still to come is now.
 pub(super) fn ago(now: Timestamp, then: Timestamp) -> String {
     format!("{} ago", since(now, then))

@@ -66,7 +66,11 @@ impl HostFacts {
     }
 }
 
-fn own_capabilities() -> io::Result<BTreeSet<Capability>> {
+/// Returns the capabilities that this process could give to a container.
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn own_capabilities() -> io::Result<BTreeSet<Capability>> {
     let status = fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("CapBnd:"));
     let bits = line
