@@ -26,6 +26,8 @@ pub struct Report {
     /// The pods that were created, with their containers.
     pub created: Vec<ObservedPod>,
     pub removed_pods: Vec<PodId>,
+    /// The pods that could not be removed; what pods use was left alone then.
+    pub not_removed: Vec<(PodId, EngineError)>,
     pub volumes: Vec<VolumeName>,
     pub secrets: Vec<String>,
     pub removed_objects: Vec<(&'static str, ObjectName)>,
@@ -104,10 +106,15 @@ impl Engine {
         }
         self.start_pods(starts, report)?;
         for (id, result) in self.remove_pods(&removals) {
-            result?;
-            report.removed_pods.push(id);
+            match result {
+                Ok(()) => report.removed_pods.push(id),
+                Err(error) => report.not_removed.push((id, error)),
+            }
         }
-        // What pods use goes after them.
+        if !report.not_removed.is_empty() {
+            // What pods use goes after them.
+            return Ok(());
+        }
         for (kind, name) in objects {
             self.remove_object(kind, &name)?;
             report.removed_objects.push((kind, name));
@@ -213,7 +220,8 @@ impl Engine {
         remove_tree(&paths.run)?;
         remove_tree(&paths.state)?;
         // The record goes when there is nothing left that only it knows of.
-        self.store.remove_pod(pod)?;
+        let by = self.by();
+        self.store.remove_pod(pod, &by)?;
         let socket = self.paths.sockets().join(pod.as_str());
         remove_file(&socket)?;
         remove_file(&self.locks.lease_path(pod))?;
@@ -291,10 +299,11 @@ impl Engine {
         let Some(observed) = self.store.pod(pod)? else {
             return Err(EngineError::Removed);
         };
+        let by = self.by();
         let mut caller = self.locks.caller(&self.command);
         let mut share = caller.share(pod)?;
         let guard = share.container(id)?;
-        self.store.remove_container(id, full_name)?;
+        self.store.remove_container(pod, id, full_name, &by)?;
         let paths = self.paths.pod(pod);
         for container in observed.containers.iter().filter(|c| &c.id == id) {
             remove_tree(&paths.layer(&container.name))?;

@@ -1,6 +1,7 @@
 //! One installation, opened: its directories, database, locks and images, for one command.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use super::objects::ObjectError;
@@ -14,7 +15,7 @@ use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
 use crate::model::state::{BootId, ContainerState, ExitStatus};
 use crate::names::{ImageId, ImageRef, PodName, VolumeName};
-use crate::state::{Failure, LockDir, LockError, LockState, Reporter, Store, StoreError};
+use crate::state::{Failure, LockDir, LockError, LockState, Reporter, Store, StoreError, Taken};
 use crate::sys::cgroup::CgroupError;
 use crate::sys::process::{self, Ended, PidFd};
 use crate::sys::{clock, mount};
@@ -56,9 +57,17 @@ pub enum EngineError {
     Overtaken { by: String },
     #[error("the pod or container was removed meanwhile")]
     Removed,
+    #[error("the pod or container was removed by `{by}`")]
+    RemovedBy { by: String },
 }
 
 impl EngineError {
+    /// Returns whether an address that was planned for a pod went to another one meanwhile.
+    #[must_use]
+    pub fn is_taken_address(&self) -> bool {
+        matches!(self, Self::Store(StoreError::Taken(Taken::Address { .. })))
+    }
+
     /// Wraps an error of the file system.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
@@ -77,7 +86,12 @@ pub struct Engine {
     pub(super) images: ContentStore,
     /// What this command calls itself to others who wait for it.
     pub(super) command: String,
+    /// How many pods it acts on at once.
+    pub(super) at_once: NonZeroUsize,
 }
+
+/// How many pods a command acts on at once if nobody says: it mostly waits, so more than there are cores.
+pub const AT_ONCE: NonZeroUsize = NonZeroUsize::new(400).expect("the constant is not zero");
 
 impl Engine {
     /// Opens an installation, making what is missing of it.
@@ -97,7 +111,18 @@ impl Engine {
             store,
             images,
             command: command.to_owned(),
+            at_once: AT_ONCE,
         })
+    }
+
+    /// Lets the command act on so many pods at once.
+    pub fn act_on_at_once(&mut self, pods: NonZeroUsize) {
+        self.at_once = pods;
+    }
+
+    /// Returns what this command is called in what it asks of pods.
+    pub(super) fn by(&self) -> String {
+        format!("{} (pid {})", self.command, std::process::id())
     }
 
     /// Returns where everything lies.

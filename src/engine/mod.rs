@@ -12,7 +12,9 @@ pub mod keeper;
 pub mod launch;
 pub mod named;
 pub mod network;
+mod notebook;
 pub mod objects;
+mod parallel;
 pub mod paths;
 pub mod processes;
 pub mod protocol;
@@ -23,4 +25,4 @@ pub mod usage;
 pub mod volumes;
 pub mod wishes;
 
-pub use installation::{Engine, EngineError};
+pub use installation::{AT_ONCE, Engine, EngineError};

@@ -1,4 +1,12 @@
 //! What commands ask of pods: written down, rung for, and waited for, all pods at once.
+//!
+//! ```text
+//!  one thread a pod:  locks of what is named ▶ write down ▶ unlock ▶ ring ▶ wait for news ▶ read the outcome
+//!                                                 │
+//!                     all who come meanwhile are written in one transaction ([`Notebook`])
+//! ```
+//!
+//! Nothing is locked while waiting: another command may break in at any time.
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
@@ -8,9 +16,11 @@ use std::os::unix::net::UnixStream;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::installation::{Engine, EngineError};
-use super::protocol;
+use super::notebook::Notebook;
+use super::paths::Paths;
+use super::{parallel, protocol};
 use crate::names::{ContainerId, PodId};
-use crate::state::{IntentKind, IntentState, Outcome};
+use crate::state::{Asked, IntentKind, IntentState, LockDir, Noted, Outcome};
 
 /// One thing asked of a container, or of all of a pod.
 #[derive(Debug, Clone)]
@@ -20,17 +30,7 @@ pub struct Wish {
     pub kind: IntentKind,
 }
 
-/// A wish that was written down and is not yet fulfilled.
-struct Open {
-    place: usize,
-    seq: i64,
-}
-
-/// The wishes for one pod, and the line to its supervisor.
-struct Waiting {
-    open: Vec<Open>,
-    line: UnixStream,
-}
+type Verdict = Result<Outcome, EngineError>;
 
 /// How long a silent supervisor is believed before the store is asked again anyway, in milliseconds.
 const LOOK_AGAIN: u16 = 1000;
@@ -38,162 +38,184 @@ const LOOK_AGAIN: u16 = 1000;
 impl Engine {
     /// Asks for everything at once and waits for all of it; the results are in the order of the wishes.
     ///
-    /// Nothing is locked while waiting: another command may break in at any time.
-    pub fn carry_out(&mut self, wishes: &[Wish]) -> Vec<Result<Outcome, EngineError>> {
-        let mut results: Vec<Option<Result<Outcome, EngineError>>> =
-            wishes.iter().map(|_| None).collect();
+    /// A failure of one stops none of the others.
+    pub fn carry_out(&mut self, wishes: &[Wish]) -> Vec<Verdict> {
         let mut by_pod: BTreeMap<&PodId, Vec<usize>> = BTreeMap::new();
         for (place, wish) in wishes.iter().enumerate() {
             by_pod.entry(&wish.pod).or_default().push(place);
         }
-        let mut waiting = BTreeMap::new();
-        for (pod, places) in by_pod {
-            match self.write_down(pod, &places, wishes) {
-                Ok(lines) => {
-                    waiting.insert(pod, lines);
-                }
-                Err(error) => {
-                    let mut error = Some(error);
-                    for place in places {
-                        results[place] = Some(Err(error.take().unwrap_or(EngineError::Removed)));
-                    }
-                }
+        let groups: Vec<(&PodId, Vec<usize>)> = by_pod.into_iter().collect();
+        let asker = Asker {
+            by: self.by(),
+            paths: &self.paths,
+            locks: &self.locks,
+            command: &self.command,
+            notebook: Notebook::new(&mut self.store),
+        };
+        let answers = parallel::each(&groups, self.at_once, |(pod, places)| {
+            let wishes: Vec<&Wish> = places.iter().map(|place| &wishes[*place]).collect();
+            asker.ask(pod, &wishes)
+        });
+        let mut results: Vec<Option<Verdict>> = wishes.iter().map(|_| None).collect();
+        for ((_, places), verdicts) in groups.iter().zip(answers) {
+            for (place, verdict) in places.iter().zip(verdicts) {
+                results[*place] = Some(verdict);
             }
-        }
-        while !waiting.is_empty() {
-            let mut done = Vec::new();
-            for (pod, lines) in &mut waiting {
-                if let Err(error) = self.look(lines, &mut results) {
-                    let mut error = Some(error);
-                    for open in lines.open.drain(..) {
-                        let error = error.take().unwrap_or(EngineError::Removed);
-                        results[open.place] = Some(Err(error));
-                    }
-                }
-                if lines.open.is_empty() {
-                    done.push(*pod);
-                }
-            }
-            for pod in done {
-                waiting.remove(pod);
-            }
-            self.listen(&mut waiting, &mut results);
         }
         results
             .into_iter()
             .map(|result| result.unwrap_or(Err(EngineError::Removed)))
             .collect()
     }
+}
 
-    /// Writes the wishes for one pod down under its locks, and rings.
-    fn write_down(
-        &mut self,
+/// What the threads share that ask each for one pod.
+struct Asker<'a> {
+    paths: &'a Paths,
+    locks: &'a LockDir,
+    command: &'a str,
+    by: String,
+    notebook: Notebook<'a>,
+}
+
+/// The wishes for one pod that are not yet fulfilled, by their place and number.
+type Open = Vec<(usize, i64)>;
+
+impl Asker<'_> {
+    /// Has the wishes for one pod fulfilled.
+    fn ask(&self, pod: &PodId, wishes: &[&Wish]) -> Vec<Verdict> {
+        let mut verdicts: Vec<Option<Verdict>> = wishes.iter().map(|_| None).collect();
+        let failed = self.try_ask(pod, wishes, &mut verdicts).err();
+        let mut failed = failed.into_iter();
+        let mut verdict = |verdict: Option<Verdict>| {
+            verdict.unwrap_or_else(|| Err(failed.next().unwrap_or(EngineError::Removed)))
+        };
+        verdicts.into_iter().map(&mut verdict).collect()
+    }
+
+    /// As [`Asker::ask`]; an error is about all that have no verdict then.
+    fn try_ask(
+        &self,
         pod: &PodId,
-        places: &[usize],
-        wishes: &[Wish],
-    ) -> Result<Waiting, EngineError> {
-        let mut caller = self.locks.caller(&self.command);
-        let intents: Vec<_> = places
+        wishes: &[&Wish],
+        verdicts: &mut [Option<Verdict>],
+    ) -> Result<(), EngineError> {
+        let mut open = Open::new();
+        for (place, noted) in self.write_down(pod, wishes)?.into_iter().enumerate() {
+            match noted {
+                Noted::As(seq) => open.push((place, seq)),
+                Noted::Gone { by } => verdicts[place] = Some(Err(gone(by))),
+            }
+        }
+        if open.is_empty() {
+            return Ok(());
+        }
+        let mut line = protocol::summon(self.paths, self.locks, pod)?;
+        loop {
+            self.look(&mut open, verdicts)?;
+            if open.is_empty() {
+                return Ok(());
+            }
+            if !has_news(&mut line) {
+                // One that is gone is replaced.
+                line = protocol::summon(self.paths, self.locks, pod)?;
+            }
+        }
+    }
+
+    /// Writes the wishes for one pod down under its locks.
+    fn write_down(&self, pod: &PodId, wishes: &[&Wish]) -> Result<Vec<Noted>, EngineError> {
+        let asked = wishes
             .iter()
-            .map(|place| {
-                (
-                    wishes[*place].container.clone(),
-                    wishes[*place].kind.clone(),
-                )
+            .map(|wish| Asked {
+                pod: pod.clone(),
+                container: wish.container.clone(),
+                kind: wish.kind.clone(),
+                by: self.by.clone(),
             })
             .collect();
-        let by = format!("{} (pid {})", self.command, std::process::id());
-        let numbers = if intents.iter().any(|(container, _)| container.is_none()) {
-            let _guard = caller.pod(pod)?;
-            self.store.intend(pod, &intents, &by)?
-        } else {
-            let mut share = caller.share(pod)?;
-            let ids = intents
-                .iter()
-                .filter_map(|(container, _)| container.clone())
-                .collect();
-            let _guards = share.containers(&ids)?;
-            self.store.intend(pod, &intents, &by)?
-        };
-        let open = places
+        let mut caller = self.locks.caller(self.command);
+        if wishes.iter().any(|wish| wish.container.is_none()) {
+            let guard = caller.pod(pod)?;
+            let noted = self.notebook.write(asked)?;
+            if noted.iter().all(Noted::is_gone) {
+                guard.remove()?;
+            }
+            return Ok(noted);
+        }
+        let mut share = caller.share(pod)?;
+        let ids = wishes
             .iter()
-            .zip(numbers)
-            .map(|(place, seq)| Open { place: *place, seq })
+            .filter_map(|wish| wish.container.clone())
             .collect();
-        let line = protocol::summon(&self.paths, &self.locks, pod)?;
-        Ok(Waiting { open, line })
-    }
-
-    /// Looks which wishes of a pod were fulfilled.
-    fn look(
-        &mut self,
-        waiting: &mut Waiting,
-        results: &mut [Option<Result<Outcome, EngineError>>],
-    ) -> Result<(), EngineError> {
-        let mut told = Vec::new();
-        let mut still = Vec::new();
-        for open in waiting.open.drain(..) {
-            match self.store.intent_state(open.seq)? {
-                Some(IntentState::Pending) => still.push(open),
-                Some(IntentState::Done(outcome)) => {
-                    told.push(open.seq);
-                    results[open.place] = Some(verdict(outcome));
-                }
-                None => results[open.place] = Some(Err(EngineError::Removed)),
-            }
-        }
-        waiting.open = still;
-        if !told.is_empty() {
-            self.store.forget_intents(&told)?;
-        }
-        Ok(())
-    }
-
-    /// Waits until any supervisor has news; one that is gone is replaced.
-    fn listen(
-        &self,
-        waiting: &mut BTreeMap<&PodId, Waiting>,
-        results: &mut [Option<Result<Outcome, EngineError>>],
-    ) {
-        if waiting.is_empty() {
-            return;
-        }
-        let news: Vec<bool> = {
-            let mut fds: Vec<PollFd<'_>> = waiting
-                .values()
-                .map(|waiting| PollFd::new(waiting.line.as_fd(), PollFlags::POLLIN))
-                .collect();
-            // An interrupted wait looks again, and so does one that took long.
-            let _ = poll(&mut fds, PollTimeout::from(LOOK_AGAIN));
-            fds.iter().map(|fd| fd.any().unwrap_or(true)).collect()
+        let guards = share.containers(&ids)?;
+        let noted = self.notebook.write(asked)?;
+        let is_gone = |id: &ContainerId| {
+            wishes
+                .iter()
+                .zip(&noted)
+                .any(|(wish, noted)| wish.container.as_ref() == Some(id) && noted.is_gone())
         };
-        for ((pod, waiting), _) in waiting.iter_mut().zip(news).filter(|(_, news)| *news) {
-            if drain(&mut waiting.line) {
-                continue;
-            }
-            match protocol::summon(&self.paths, &self.locks, pod) {
-                Ok(line) => waiting.line = line,
-                Err(error) => {
-                    let mut error = Some(error);
-                    for open in waiting.open.drain(..) {
-                        let error = error
-                            .take()
-                            .map_or(EngineError::Removed, EngineError::Summon);
-                        results[open.place] = Some(Err(error));
-                    }
-                }
+        for guard in guards {
+            if is_gone(guard.id()) {
+                guard.remove()?;
             }
         }
+        drop(share);
+        if noted.iter().all(Noted::is_gone) {
+            // The lock file of a pod that is gone was made anew for nothing.
+            let guard = caller.pod(pod)?;
+            if !self.notebook.knows(pod)? {
+                guard.remove()?;
+            }
+        }
+        Ok(noted)
+    }
+
+    /// Looks which wishes were fulfilled.
+    fn look(&self, open: &mut Open, verdicts: &mut [Option<Verdict>]) -> Result<(), EngineError> {
+        let numbers: Vec<i64> = open.iter().map(|(_, seq)| *seq).collect();
+        let states = self.notebook.states(&numbers)?;
+        let mut told = Vec::new();
+        let mut still = Open::new();
+        for ((place, seq), state) in open.drain(..).zip(states) {
+            match state {
+                Some(IntentState::Pending) => still.push((place, seq)),
+                Some(IntentState::Done(outcome)) => {
+                    told.push(seq);
+                    verdicts[place] = Some(verdict(outcome));
+                }
+                None => verdicts[place] = Some(Err(EngineError::Removed)),
+            }
+        }
+        *open = still;
+        if told.is_empty() {
+            return Ok(());
+        }
+        self.notebook.forget(&told)
     }
 }
 
-/// Reads what has come; tells whether anybody is still there.
-fn drain(line: &mut UnixStream) -> bool {
+/// Waits until the supervisor has news, or was silent for long; tells whether it is still there.
+fn has_news(line: &mut UnixStream) -> bool {
+    let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+    // An interrupted wait looks again, and so does one that took long.
+    let _ = poll(&mut fds, PollTimeout::from(LOOK_AGAIN));
+    if !fds[0].any().unwrap_or(true) {
+        return true;
+    }
     let mut buffer = [0u8; 64];
     matches!(line.read(&mut buffer), Ok(read) if read > 0)
 }
 
-fn verdict(outcome: Outcome) -> Result<Outcome, EngineError> {
+fn gone(by: Option<String>) -> EngineError {
+    match by {
+        Some(by) => EngineError::RemovedBy { by },
+        None => EngineError::Removed,
+    }
+}
+
+fn verdict(outcome: Outcome) -> Verdict {
     match outcome {
         Outcome::Failed(failure) => Err(EngineError::Refused(failure)),
         Outcome::Overtaken { by } => Err(EngineError::Overtaken { by }),

@@ -18,7 +18,7 @@ use crate::names::{
 use crate::translate::Application;
 
 /// What a play wants.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct PlayWish {
     pub name: ApplicationName,
     pub application: Application,
@@ -45,8 +45,8 @@ pub struct Bridge {
 /// Why there is no plan.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    #[error("name {name:?} is in use: pod already exists")]
-    PodExists { name: PodName },
+    #[error("name {name:?} is in use: pod already exists, with id {}", id.short())]
+    PodExists { name: PodName, id: PodId },
     #[error("two documents describe pod `{name}`")]
     PodTwice { name: PodName },
     #[error("{kind} `{name}` is immutable, and the manifest has other data")]
@@ -102,8 +102,12 @@ pub fn play(
         }));
     }
     for spec in pods {
-        if observed.pod(&spec.name).is_some() {
-            return Err(PlanError::PodExists { name: spec.name });
+        if let Some(holder) = observed.pod(&spec.name) {
+            let id = holder.record.id.clone();
+            return Err(PlanError::PodExists {
+                name: spec.name,
+                id,
+            });
         }
         if !names.insert(spec.name.clone()) {
             return Err(PlanError::PodTwice { name: spec.name });

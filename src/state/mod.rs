@@ -1,6 +1,7 @@
 //! What outlives a process: the database, the locks of the commands and the leases of the supervisors.
 #![forbid(unsafe_code)]
 
+mod asked;
 mod intent;
 mod lease;
 mod lock;
@@ -8,6 +9,7 @@ mod sqlite;
 mod store;
 mod volumes;
 
+pub use asked::{Asked, Noted};
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use lease::{Lease, LeaseError};
 pub use lock::{

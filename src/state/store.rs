@@ -10,7 +10,8 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::intent::{Intent, IntentKind, IntentState, Outcome};
+use super::asked;
+use super::intent::{IntentState, Outcome};
 use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
 use crate::model::network::PublishedPort;
@@ -45,8 +46,13 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHO
 /// A name, address or port that somebody else has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Taken {
-    #[error("name {name:?} is in use: {what} already exists")]
-    Name { name: String, what: &'static str },
+    #[error("name {name:?} is in use: {what} already exists, {holder}")]
+    Name {
+        name: String,
+        what: &'static str,
+        /// Where it is.
+        holder: String,
+    },
     #[error("address {address} is in use by pod `{holder}`")]
     Address { address: String, holder: String },
     #[error("port {port} is already taken by pod `{holder}`")]
@@ -149,31 +155,33 @@ impl Store {
         })
     }
 
-    /// Forgets a pod with all that it claims and was asked.
+    /// Forgets a pod with all that it claims; whoever still asks something of it learns that `by` removed it.
     ///
     /// # Errors
     /// The database cannot be written.
-    pub fn remove_pod(&mut self, id: &PodId) -> Result<(), StoreError> {
+    pub fn remove_pod(&mut self, id: &PodId, by: &str) -> Result<(), StoreError> {
         self.0.write(Durability::Full, |tx| {
-            for table in ["claims", "containers", "intents"] {
+            for table in ["claims", "containers"] {
                 tx.execute(
                     &format!("DELETE FROM {table} WHERE pod = ?1"),
                     [id.as_str()],
                 )?;
             }
             tx.execute("DELETE FROM pods WHERE id = ?1", [id.as_str()])?;
-            Ok(())
+            asked::leave_word(tx, id, None, by)
         })
     }
 
-    /// Forgets one container of a pod and its name.
+    /// Forgets one container of a pod and its name; whoever still asks something of it learns that `by` removed it.
     ///
     /// # Errors
     /// The database cannot be written.
     pub fn remove_container(
         &mut self,
+        pod: &PodId,
         id: &ContainerId,
         full_name: &str,
+        by: &str,
     ) -> Result<(), StoreError> {
         self.0.write(Durability::Full, |tx| {
             tx.execute("DELETE FROM containers WHERE id = ?1", [id.as_str()])?;
@@ -181,8 +189,7 @@ impl Store {
                 "DELETE FROM claims WHERE kind = 'name' AND value = ?1",
                 [full_name],
             )?;
-            tx.execute("DELETE FROM intents WHERE container = ?1", [id.as_str()])?;
-            Ok(())
+            asked::leave_word(tx, pod, Some(id), by)
         })
     }
 
@@ -211,98 +218,6 @@ impl Store {
                     "UPDATE intents SET state = ?2 WHERE seq = ?1",
                     params![seq, serde_json::to_string(&state)?],
                 )?;
-            }
-            Ok(())
-        })
-    }
-
-    /// Writes down what somebody wants of containers of a pod; the numbers are in the order given.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn intend(
-        &mut self,
-        pod: &PodId,
-        wanted: &[(Option<ContainerId>, IntentKind)],
-        by: &str,
-    ) -> Result<Vec<i64>, StoreError> {
-        self.0.write(Durability::Full, |tx| {
-            let pending = serde_json::to_string(&IntentState::Pending)?;
-            let mut numbers = Vec::with_capacity(wanted.len());
-            for (container, kind) in wanted {
-                tx.execute(
-                    "INSERT INTO intents (pod, container, kind, by, state) VALUES (?1, ?2, ?3, ?4, ?5)",
-                    params![
-                        pod.as_str(),
-                        container.as_ref().map(ContainerId::as_str),
-                        serde_json::to_string(kind)?,
-                        by,
-                        pending
-                    ],
-                )?;
-                numbers.push(tx.last_insert_rowid());
-            }
-            Ok(numbers)
-        })
-    }
-
-    /// Returns the intents of a pod that nobody has carried out, in their order.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn pending(&self, pod: &PodId) -> Result<Vec<Intent>, StoreError> {
-        self.0.read(|tx| {
-            let pending = serde_json::to_string(&IntentState::Pending)?;
-            let mut statement = tx.prepare(
-                "SELECT seq, container, kind, by FROM intents WHERE pod = ?1 AND state = ?2 ORDER BY seq",
-            )?;
-            let rows = statement.query_map(params![pod.as_str(), pending], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, Option<String>>(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?,
-                ))
-            })?;
-            let mut intents = Vec::new();
-            for row in rows {
-                let (seq, container, kind, by) = row?;
-                intents.push(Intent {
-                    seq,
-                    container: container.and_then(|id| ContainerId::parse(&id).ok()),
-                    kind: serde_json::from_str(&kind)?,
-                    by,
-                });
-            }
-            Ok(intents)
-        })
-    }
-
-    /// Returns what became of an intent; none if its pod or container was removed.
-    ///
-    /// # Errors
-    /// The database cannot be read.
-    pub fn intent_state(&self, seq: i64) -> Result<Option<IntentState>, StoreError> {
-        self.0.read(|tx| {
-            let state: Option<String> = tx
-                .query_row("SELECT state FROM intents WHERE seq = ?1", [seq], |row| {
-                    row.get(0)
-                })
-                .optional()?;
-            Ok(state
-                .map(|state| serde_json::from_str(&state))
-                .transpose()?)
-        })
-    }
-
-    /// Forgets intents that were carried out and told.
-    ///
-    /// # Errors
-    /// The database cannot be written.
-    pub fn forget_intents(&mut self, numbers: &[i64]) -> Result<(), StoreError> {
-        self.0.write(Durability::Normal, |tx| {
-            for seq in numbers {
-                tx.execute("DELETE FROM intents WHERE seq = ?1", [seq])?;
             }
             Ok(())
         })
@@ -492,7 +407,7 @@ fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), Inner> {
         if let Some(holder) = claim(tx, "address", &value, id)? {
             return Err(Taken::Address {
                 address: address.address.to_string(),
-                holder,
+                holder: holder.name,
             }
             .into());
         }
@@ -510,9 +425,13 @@ fn claim_name(
     what: &'static str,
 ) -> Result<(), Inner> {
     match claim(tx, "name", name, pod)? {
-        Some(_) => Err(Taken::Name {
+        Some(holder) => Err(Taken::Name {
             name: name.to_owned(),
             what,
+            holder: match what {
+                "pod" if holder.name == name => format!("with id {}", holder.short_id),
+                _ => format!("in pod `{}` {}", holder.name, holder.short_id),
+            },
         }
         .into()),
         None => Ok(()),
@@ -535,7 +454,7 @@ fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result
         .optional()?;
     let holder = match holder {
         Some(holder) => Some(pod_name(tx, &holder)?),
-        None => claim(tx, "port", &format!("{prefix}{ip}"), pod)?,
+        None => claim(tx, "port", &format!("{prefix}{ip}"), pod)?.map(|holder| holder.name),
     };
     match holder {
         Some(holder) => {
@@ -546,13 +465,19 @@ fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result
     }
 }
 
-/// Inserts a claim, or returns the name of the pod that has it.
+/// The pod that has what another one claims.
+struct ClaimHolder {
+    short_id: String,
+    name: String,
+}
+
+/// Inserts a claim, or returns the pod that has it.
 fn claim(
     tx: &Transaction<'_>,
     kind: &str,
     value: &str,
     pod: &PodId,
-) -> Result<Option<String>, Inner> {
+) -> Result<Option<ClaimHolder>, Inner> {
     let inserted = tx.execute(
         "INSERT INTO claims (kind, value, pod) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
         params![kind, value, pod.as_str()],
@@ -565,7 +490,10 @@ fn claim(
         params![kind, value],
         |row| row.get(0),
     )?;
-    pod_name(tx, &holder).map(Some)
+    Ok(Some(ClaimHolder {
+        name: pod_name(tx, &holder)?,
+        short_id: holder.chars().take(12).collect(),
+    }))
 }
 
 fn pod_name(tx: &Transaction<'_>, id: &str) -> Result<String, Inner> {
@@ -577,6 +505,8 @@ fn pod_name(tx: &Transaction<'_>, id: &str) -> Result<String, Inner> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::{Asked, Noted};
+    use super::super::intent::IntentKind;
     use super::*;
     use crate::model::container::{
         Lifecycle, Privileges, Probes, ProcessSpec, PullPolicy, Terminal, TerminationMessage,
@@ -689,7 +619,7 @@ mod tests {
         let pod = pod("web", '1', Some(("", 8080)));
         store.create_pod(&pod).unwrap();
         assert_eq!(store.observed().unwrap().pods, std::slice::from_ref(&pod));
-        store.remove_pod(&pod.record.id).unwrap();
+        store.remove_pod(&pod.record.id, "rm").unwrap();
         assert!(store.observed().unwrap().pods.is_empty());
         store.create_pod(&pod).unwrap();
     }
@@ -701,7 +631,7 @@ mod tests {
         let error = store.create_pod(&pod("web", '2', None)).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "name \"web\" is in use: pod already exists"
+            "name \"web\" is in use: pod already exists, with id 111111111111"
         );
         assert_eq!(store.observed().unwrap().pods.len(), 1);
     }
@@ -722,29 +652,63 @@ mod tests {
         }
     }
 
+    fn asked(pod: &ObservedPod, kind: IntentKind) -> Asked {
+        Asked {
+            pod: pod.record.id.clone(),
+            container: None,
+            kind,
+            by: "test".to_owned(),
+        }
+    }
+
     #[test]
     fn intents_are_carried_out_in_order_and_remembered() {
         let (_directory, mut store) = store();
         let pod = pod("web", '1', None);
         store.create_pod(&pod).unwrap();
-        let wanted = [
-            (None, IntentKind::Start),
-            (None, IntentKind::Stop { grace: None }),
-        ];
-        let numbers = store.intend(&pod.record.id, &wanted, "test").unwrap();
+        let wanted = [IntentKind::Start, IntentKind::Stop { grace: None }];
+        let noted = store.intend(&wanted.map(|kind| asked(&pod, kind))).unwrap();
         let pending = store.pending(&pod.record.id).unwrap();
+        let numbers: Vec<_> = pending.iter().map(|intent| intent.seq).collect();
         assert_eq!(
-            pending.iter().map(|intent| intent.seq).collect::<Vec<_>>(),
-            numbers
+            noted,
+            numbers.iter().copied().map(Noted::As).collect::<Vec<_>>()
         );
         store
             .record(&[], &[(numbers[0], Outcome::Done)], Durability::Normal)
             .unwrap();
         assert_eq!(store.pending(&pod.record.id).unwrap().len(), 1);
         assert_eq!(
-            store.intent_state(numbers[0]).unwrap(),
-            Some(IntentState::Done(Outcome::Done))
+            store.intent_states(&numbers).unwrap(),
+            [
+                Some(IntentState::Done(Outcome::Done)),
+                Some(IntentState::Pending)
+            ]
         );
+        store.forget_intents(&numbers).unwrap();
+        assert_eq!(store.intent_states(&numbers).unwrap(), [None, None]);
+    }
+
+    #[test]
+    fn who_waits_for_something_of_a_removed_pod_learns_who_removed_it() {
+        let (_directory, mut store) = store();
+        let pod = pod("web", '1', None);
+        store.create_pod(&pod).unwrap();
+        let start = asked(&pod, IntentKind::Start);
+        let noted = store.intend(std::slice::from_ref(&start)).unwrap();
+        let Noted::As(seq) = noted[0] else {
+            panic!("{noted:?}");
+        };
+        store.remove_pod(&pod.record.id, "pod rm (pid 7)").unwrap();
+        let by = "pod rm (pid 7)".to_owned();
+        assert_eq!(
+            store.intent_states(&[seq]).unwrap(),
+            [Some(IntentState::Done(Outcome::Overtaken {
+                by: by.clone()
+            }))]
+        );
+        let later = store.intend(&[start]).unwrap();
+        assert_eq!(later, [Noted::Gone { by: Some(by) }]);
     }
 
     #[test]

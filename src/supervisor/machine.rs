@@ -99,6 +99,8 @@ struct PodTask {
     seq: Option<i64>,
     by: String,
     goal: PodGoal,
+    /// It had its turn.
+    begun: bool,
     /// When its stopping began.
     began: Option<BootMillis>,
 }
@@ -261,6 +263,7 @@ impl Machine {
                 seq: None,
                 by: "activeDeadlineSeconds".to_owned(),
                 goal: PodGoal::Stop(self.spec.termination_grace),
+                begun: false,
                 began: None,
             };
             self.accept_task(stop, now);
@@ -308,6 +311,7 @@ impl Machine {
                     seq: Some(intent.seq),
                     by: intent.by,
                     goal,
+                    begun: false,
                     began: None,
                 },
                 now,
@@ -366,6 +370,12 @@ impl Machine {
     /// Ends the wishes for a container that a stop makes pointless.
     fn overtake(&mut self, place: Place, by: &str) {
         let member = &mut self.members[place];
+        if matches!(
+            member.queue.front().map(|head| &head.kind),
+            Some(IntentKind::Start | IntentKind::Restart { .. })
+        ) {
+            member.head_began = false;
+        }
         for intent in std::mem::take(&mut member.queue) {
             if matches!(intent.kind, IntentKind::Start | IntentKind::Restart { .. }) {
                 let by = by.to_owned();
@@ -456,8 +466,14 @@ impl Machine {
     fn finish_start(&mut self, place: Place, outcome: Outcome) {
         let member = &mut self.members[place];
         member.start = None;
+        let fulfilled = |head: &Intent| match head.kind {
+            IntentKind::Start => true,
+            // One that has not begun wants a start of its own.
+            IntentKind::Restart { .. } => member.head_began,
+            _ => false,
+        };
         if let Some(head) = member.queue.front()
-            && matches!(head.kind, IntentKind::Start | IntentKind::Restart { .. })
+            && fulfilled(head)
         {
             self.outcomes.push((head.seq, outcome));
             member.queue.pop_front();
@@ -492,10 +508,11 @@ impl Machine {
             self.finish_start(place, Outcome::Failed(failure));
         }
         let member = &mut self.members[place];
-        let restart_by_hand = matches!(
-            member.queue.front().map(|head| &head.kind),
-            Some(IntentKind::Restart { .. })
-        );
+        let restart_by_hand = member.head_began
+            && matches!(
+                member.queue.front().map(|head| &head.kind),
+                Some(IntentKind::Restart { .. })
+            );
         if member.record.wanted == Wanted::Running
             && !restart_by_hand
             && restarts
@@ -556,6 +573,7 @@ impl Machine {
     /// Does everything that can be done now.
     fn settle(&mut self, now: Moment, commands: &mut Vec<Command>) {
         loop {
+            let before = self.progress();
             self.begin_task();
             for place in self.places() {
                 self.begin_head(place, now, commands);
@@ -563,17 +581,62 @@ impl Machine {
             self.enforce_deadlines(now, commands);
             self.stop_unwanted(now, commands);
             self.start_wanted(now, commands);
-            if !self.finish_task(commands) {
+            self.finish_task(commands);
+            if self.progress() == before {
                 return;
             }
         }
     }
 
+    /// Returns what changes whenever a wish begins or is fulfilled: whoever waited for it may have its turn.
+    fn progress(&self) -> (usize, usize, Option<(PodGoal, bool)>) {
+        let front = self.tasks.front();
+        (
+            self.tasks.len(),
+            self.members.iter().map(|member| member.queue.len()).sum(),
+            front.map(|task| (task.goal, task.begun)),
+        )
+    }
+
+    /// Returns whether it is the turn of the wish for the pod at the head of the queue.
+    ///
+    /// Wishes are carried out in the order of their numbers, those for the pod and those for one of its
+    /// containers alike; only a stop or removal waits for nobody.
+    fn is_turn_of_task(&self) -> bool {
+        self.tasks.front().is_some_and(|task| match task.goal {
+            PodGoal::Stop(_) | PodGoal::Remove(_) => true,
+            PodGoal::Start | PodGoal::Restart(_) => {
+                let earlier = |head: &Intent| Some(head.seq) < task.seq;
+                let heads = self.members.iter().filter_map(|m| m.queue.front());
+                !heads.into_iter().any(earlier)
+            }
+        })
+    }
+
+    /// Returns whether it is the turn of a wish for one container.
+    fn is_turn_of(&self, head: &Intent) -> bool {
+        match head.kind {
+            IntentKind::Stop { .. }
+            | IntentKind::Remove { .. }
+            | IntentKind::Kill { .. }
+            | IntentKind::Pause
+            | IntentKind::Unpause => true,
+            IntentKind::Start | IntentKind::Restart { .. } => self
+                .tasks
+                .front()
+                .is_none_or(|task| task.seq > Some(head.seq)),
+        }
+    }
+
     /// Turns the wish for the pod at the head of the queue into wishes for its containers.
     fn begin_task(&mut self) {
-        let Some(task) = self.tasks.front() else {
+        if !self.is_turn_of_task() {
+            return;
+        }
+        let Some(task) = self.tasks.front_mut() else {
             return;
         };
+        task.begun = true;
         match task.goal {
             PodGoal::Start => self.want_all_running(),
             PodGoal::Stop(_) | PodGoal::Remove(_) | PodGoal::Restart(_) => {
@@ -589,7 +652,7 @@ impl Machine {
             member.record.wanted == Wanted::Stopped && !member.record.state.is_running()
         });
         for member in &mut self.members {
-            if member.record.wanted == Wanted::Stopped && !member.removed {
+            if member.record.wanted == Wanted::Stopped && member.removed_by.is_none() {
                 member.want(Wanted::Running);
                 let runs = member.record.state.is_running();
                 if !runs && (fresh_start || member.role != Role::Init) {
@@ -602,12 +665,18 @@ impl Machine {
     /// Begins the wish at the head of a container's queue.
     fn begin_head(&mut self, place: Place, now: Moment, commands: &mut Vec<Command>) {
         let default_grace = self.spec.termination_grace;
-        let member = &mut self.members[place];
-        let Some(head) = member.queue.front().cloned() else {
+        let head = self.members[place].queue.front().cloned();
+        let Some(head) = head.filter(|head| self.is_turn_of(head)) else {
             return;
         };
+        let member = &mut self.members[place];
         let running = member.record.state.is_running();
         match head.kind {
+            IntentKind::Start | IntentKind::Restart { .. } if member.removed_by.is_some() => {
+                let by = member.removed_by.clone().unwrap_or_default();
+                member.queue.pop_front();
+                self.outcomes.push((head.seq, Outcome::Overtaken { by }));
+            }
             IntentKind::Start if running && !member.head_began => {
                 member.want(Wanted::Running);
                 self.finish_start(place, Outcome::Already);
@@ -617,6 +686,8 @@ impl Machine {
                 member.want(Wanted::Running);
                 member.ask_start();
             }
+            // What is being started has to be there before it can be started again.
+            IntentKind::Restart { .. } if member.launching && !member.head_began => {}
             IntentKind::Restart { grace } => {
                 member.want(Wanted::Running);
                 if !member.head_began {
@@ -637,7 +708,11 @@ impl Machine {
                 } else if !member.launching {
                     let began = std::mem::take(&mut member.head_began);
                     member.rest();
-                    member.removed |= matches!(head.kind, IntentKind::Remove { .. });
+                    // A start of the pod that was asked for before does not start it after all.
+                    member.want(Wanted::Stopped);
+                    if matches!(head.kind, IntentKind::Remove { .. }) {
+                        member.removed_by = Some(head.by);
+                    }
                     member.queue.pop_front();
                     let outcome = if began {
                         Outcome::Done
@@ -680,6 +755,9 @@ impl Machine {
 
     /// Stops what a wish for the pod wants stopped: apps first, then sidecars from the last to the first (KEP-753).
     fn stop_unwanted(&mut self, now: Moment, commands: &mut Vec<Command>) {
+        if !self.is_turn_of_task() {
+            return;
+        }
         let Some(task) = self.tasks.front_mut() else {
             return;
         };
@@ -766,6 +844,7 @@ impl Machine {
     fn finish_pod_start(&mut self, outcome: Outcome) {
         if let Some(task) = self.tasks.front()
             && task.goal == PodGoal::Start
+            && task.begun
         {
             let seq = task.seq;
             self.tasks.pop_front();
@@ -773,36 +852,36 @@ impl Machine {
         }
     }
 
-    /// Ends the wish for the pod at the head of the queue if it is fulfilled; tells whether there is more to do.
-    fn finish_task(&mut self, commands: &mut Vec<Command>) -> bool {
+    /// Ends the wish for the pod at the head of the queue if it is fulfilled.
+    fn finish_task(&mut self, commands: &mut Vec<Command>) {
         let start_outcome = self.start_outcome();
         let all_down = self
             .members
             .iter()
             .all(|member| !member.record.state.is_running() && !member.launching);
-        let Some(task) = self.tasks.front_mut() else {
-            return false;
+        let Some(task) = self.tasks.front_mut().filter(|task| task.begun) else {
+            return;
         };
         let outcome = match (task.goal, start_outcome) {
             (PodGoal::Start, Some(outcome)) => outcome,
             (PodGoal::Restart(_), _) if all_down => {
                 task.goal = PodGoal::Start;
-                return true;
+                task.begun = false;
+                return;
             }
             (PodGoal::Stop(_), _) if all_down => Outcome::Done,
             (PodGoal::Remove(_), _) if all_down => {
                 commands.push(Command::Remove);
                 Outcome::Done
             }
-            _ => return false,
+            _ => return,
         };
-        if matches!(outcome, Outcome::Failed(_)) {
+        if matches!(outcome, Outcome::Failed { .. }) {
             self.members.iter_mut().for_each(Member::rest);
         }
         let seq = task.seq;
         self.tasks.pop_front();
         self.finish(seq, outcome);
-        !self.tasks.is_empty()
     }
 
     /// Returns how the start of the pod went, once every app container was started or failed to.
@@ -811,13 +890,16 @@ impl Machine {
         for member in self
             .members
             .iter()
-            .filter(|member| member.role == Role::App && !member.removed)
+            .filter(|member| member.role == Role::App && member.removed_by.is_none())
         {
             if let Some(failed) = &member.failed_start {
                 failure.get_or_insert_with(|| Outcome::Failed(failed.clone()));
             } else if member.launching {
                 return None;
-            } else if member.start.is_some() || member.record.state == ContainerState::Created {
+            } else if member.start.is_some()
+                || member.record.state == ContainerState::Created
+                    && member.record.wanted == Wanted::Running
+            {
                 return self.init_failure();
             }
         }

@@ -3,6 +3,8 @@
 use super::*;
 use crate::names::PodId;
 
+#[path = "machine_crowd_tests.rs"]
+mod crowd;
 #[path = "machine_hook_tests.rs"]
 mod hooks;
 
@@ -234,6 +236,19 @@ fn a_shorter_stop_breaks_into_a_grace_period() {
     assert_eq!(bench.ask(Some(0), now), [Command::Kill(0)]);
     bench.end(0, 137);
     assert_eq!(bench.outcomes().len(), 3);
+}
+
+#[test]
+fn stops_that_wait_for_the_same_end_are_answered_together() {
+    let mut bench = Bench::new(RestartPolicy::Always, &[(Role::App, "a")]);
+    bench.ask(None, IntentKind::Start);
+    bench.start(0);
+    for _ in 0..3 {
+        bench.ask(Some(0), IntentKind::Stop { grace: None });
+    }
+    bench.end(0, 0);
+    let outcomes = bench.outcomes();
+    assert_eq!(outcomes.len(), 4, "{outcomes:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(super) struct Member {
     /// Its postStart hook runs; those after it wait for that.
     pub(super) starting: bool,
     /// Its record is on its way out: it is never started again.
-    pub(super) removed: bool,
+    pub(super) removed_by: Option<String>,
     /// It is stopped because a probe gave it up.
     pub(super) unhealthy: bool,
     pub(super) started_boot: Option<BootMillis>,
@@ -96,7 +96,7 @@ impl Member {
             pre_stop: spec.lifecycle.pre_stop.clone(),
             post_start: spec.lifecycle.post_start.clone(),
             starting: false,
-            removed: false,
+            removed_by: None,
             unhealthy: false,
             has_startup_probe: spec.probes.startup.is_some(),
             has_readiness_probe: spec.probes.readiness.is_some(),
@@ -114,7 +114,7 @@ impl Member {
     /// Returns whether those after it in the order may start.
     pub(super) fn is_passed(&self) -> bool {
         match self.role {
-            _ if self.removed => true,
+            _ if self.removed_by.is_some() => true,
             Role::Init => {
                 self.start.is_none()
                     && !self.launching
@@ -126,6 +126,8 @@ impl Member {
                         }
                     )
             }
+            // One that was stopped by hand is not waited for.
+            Role::Sidecar if self.record.wanted == Wanted::Stopped => true,
             Role::Sidecar => self.record.state.is_running() && self.started_up,
             Role::App => true,
         }

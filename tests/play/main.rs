@@ -11,6 +11,7 @@ mod played;
 mod podman;
 mod probes;
 mod settings;
+mod together;
 mod traces;
 mod volumes;
 mod watching;

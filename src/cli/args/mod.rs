@@ -96,6 +96,12 @@ pub struct Global {
     /// OCI runtime to create containers with, instead of the built-in one
     #[arg(long, global = true, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
+    /// How many pods a command acts on at once
+    ///
+    /// A command that stops or restarts many containers mostly waits for them, so there may be many more
+    /// than there are cores.
+    #[arg(long, global = true, value_name = "N", default_value_t = crate::engine::AT_ONCE)]
+    pub parallel: std::num::NonZeroUsize,
     /// Least severe messages to log
     #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Warn, hide_possible_values = true)]
     pub log_level: LogLevel,

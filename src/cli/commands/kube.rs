@@ -12,7 +12,7 @@ use super::super::error::Error;
 use super::super::output::{Format, Output, tell};
 use super::input::sources;
 use super::unmet::{self, Pulls};
-use super::{open, pull};
+use super::{lifecycle, open, pull};
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
 use crate::engine::{Engine, sandbox};
@@ -68,13 +68,18 @@ pub(super) fn play<W: Write>(
         application,
         start: arguments.start,
     };
-    let plan = plan::play(wish, &observed, &host, &mut RandomIds, &SystemClock)?;
-    if arguments.dry_run {
-        return print_plan(&plan, arguments.format.as_ref(), output);
-    }
-    let report = engine
-        .execute(plan)
-        .map_err(|error| unmet::place(error, &reading, &origins))?;
+    let mut observed = observed;
+    let report = loop {
+        let plan = plan::play(wish.clone(), &observed, &host, &mut RandomIds, &SystemClock)?;
+        if arguments.dry_run {
+            return print_plan(&plan, arguments.format.as_ref(), output);
+        }
+        match engine.execute(plan) {
+            // Somebody was faster; nothing was done yet, and there are other addresses.
+            Err(error) if error.is_taken_address() => observed = engine.observed()?,
+            other => break other.map_err(|error| unmet::place(error, &reading, &origins))?,
+        }
+    };
     for warning in &report.warnings {
         tell(&format!("warning: {warning}\n"));
     }
@@ -111,7 +116,14 @@ pub(super) fn down<W: Write>(
     for warning in &report.warnings {
         tell(&format!("warning: {warning}\n"));
     }
-    print_downed(&report, output)
+    print_downed(&report, output)?;
+    lifecycle::outcome(
+        report
+            .not_removed
+            .into_iter()
+            .map(|(pod, error)| lifecycle::about(pod.as_str(), error))
+            .collect(),
+    )
 }
 
 fn refuse_unsupported(arguments: &Play) -> Result<(), Error> {

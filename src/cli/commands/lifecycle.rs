@@ -144,26 +144,53 @@ pub(super) fn remove<W: Write>(
     let unnamed = all(arguments.all);
     let (targets, mut failures) = containers(&observed, &arguments.targets, unnamed, ignore)?;
     let grace = arguments.time.map(Seconds);
-    for target in targets {
-        match remove_one(engine, &observed, &target, arguments.force, grace) {
-            Ok(()) => output.line(format_args!("{}", target.word))?,
+    let (mut removable, mut wishes) = (Vec::new(), Vec::new());
+    for target in &targets {
+        match removal(&observed, target, arguments.force) {
+            Ok(removal) => {
+                // A supervisor has to know, lest it starts the container again with its pod.
+                let supervised = engine.has_kernel_part(removal.pod);
+                wishes.extend(supervised.then(|| Wish {
+                    pod: removal.pod.clone(),
+                    container: Some(removal.id.clone()),
+                    kind: IntentKind::Remove { grace },
+                }));
+                removable.push((target, removal, supervised));
+            }
             Err(error) => failures.push(error),
+        }
+    }
+    let mut stopped = engine.carry_out(&wishes).into_iter();
+    for (target, removal, supervised) in removable {
+        let stopped = match supervised {
+            true => stopped
+                .next()
+                .unwrap_or(Err(EngineError::Removed))
+                .map(drop),
+            false => Ok(()),
+        };
+        match stopped.and_then(|()| engine.forget_container(removal.pod, removal.id, &removal.name))
+        {
+            Ok(()) => output.line(format_args!("{}", target.word))?,
+            Err(error) => failures.push(about(&target.word, error)),
         }
     }
     output.flush()?;
     outcome(failures)
 }
 
-fn remove_one(
-    engine: &mut Engine,
-    observed: &Observed,
-    target: &Target,
-    force: bool,
-    grace: Option<Seconds>,
-) -> Result<(), Error> {
-    let Some(id) = &target.container else {
-        return Ok(());
-    };
+/// A container that may be removed.
+struct Removal<'a> {
+    pod: &'a PodId,
+    id: &'a ContainerId,
+    name: String,
+}
+
+fn removal<'a>(observed: &Observed, target: &'a Target, force: bool) -> Result<Removal<'a>, Error> {
+    let id = target
+        .container
+        .as_ref()
+        .ok_or_else(|| no_such("container"))?;
     let found = find::container(observed, id.as_str())?;
     let state = &found.container.state;
     if state.is_running() && !force {
@@ -175,18 +202,11 @@ fn remove_one(
             help: Some("`rm -f` stops it first"),
         });
     }
-    // A supervisor has to know, lest it starts the container again with its pod.
-    if engine.has_kernel_part(&target.pod) {
-        let wish = Wish {
-            pod: target.pod.clone(),
-            container: Some(id.clone()),
-            kind: IntentKind::Remove { grace },
-        };
-        for result in engine.carry_out(&[wish]) {
-            result?;
-        }
-    }
-    Ok(engine.forget_container(&target.pod, id, &found.name())?)
+    Ok(Removal {
+        pod: &target.pod,
+        id,
+        name: found.name(),
+    })
 }
 
 /// `wait`: prints each container's exit code once it is in one of the states.
@@ -378,7 +398,7 @@ fn carry_out<W: Write>(
     outcome(failures)
 }
 
-fn about(word: &str, error: EngineError) -> Error {
+pub(super) fn about(word: &str, error: EngineError) -> Error {
     Error::About {
         name: word.to_owned(),
         source: Box::new(error),

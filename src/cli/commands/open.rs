@@ -59,11 +59,9 @@ pub(super) fn engine(global: &Global, command: &str) -> Result<Engine, Error> {
         runroot: absolute(&paths.runroot)?,
         ..paths
     };
-    Ok(Engine::open(
-        paths,
-        command,
-        std::sync::Arc::new(report_wait),
-    )?)
+    let mut engine = Engine::open(paths, command, std::sync::Arc::new(report_wait))?;
+    engine.act_on_at_once(global.parallel);
+    Ok(engine)
 }
 
 /// Tells who holds what this command waits for.

@@ -133,10 +133,14 @@ fn missing_images(
 }
 
 fn name_in_use<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
-    observed.pod(&pod.name).map(|_| Unmet {
+    observed.pod(&pod.name).map(|holder| Unmet {
         spot: Spot::Name,
         kind: FindingType::Duplicate,
-        message: format!("name {:?} is in use: pod already exists", pod.name.as_str()),
+        message: format!(
+            "name {:?} is in use: pod already exists, with id {}",
+            pod.name.as_str(),
+            holder.record.id.short()
+        ),
     })
 }
 

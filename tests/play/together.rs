@@ -1,0 +1,177 @@
+//! Many commands at once, and commands that break into others.
+
+use std::collections::BTreeSet;
+use std::process::Child;
+
+use super::host::{Host, Ran, pod};
+
+/// A container that ignores SIGTERM, and says when it does.
+const DEAF: &str = "command: [sh, -c, 'trap \"\" TERM; echo up; while :; do sleep 1; done']";
+
+fn word_of(host: &Host, ran: &Ran, by: &str) {
+    assert_eq!(ran.code, Some(125), "{ran:?}");
+    assert!(ran.stderr.contains(by), "{by} is not in {}", ran.stderr);
+    assert_eq!(host.run(&["ps", "--all"]).code, Some(0));
+}
+
+#[test]
+fn a_container_that_is_restarted_from_many_shells_starts_as_often() {
+    let Some(host) = Host::new() else { return };
+    let files = host.dir().join("files");
+    let main = "command: [sh, -c, 'echo start >> /shared/starts; exec sleep 1000']\nvolumeMounts: [{name: shared, mountPath: /shared}]";
+    let spec = format!(
+        "terminationGracePeriodSeconds: 0\nvolumes:\n- {{name: shared, hostPath: {{path: {}}}}}",
+        files.display()
+    );
+    host.play("web", &pod("web", main, &spec)).expect();
+    let lines = || {
+        let text = std::fs::read_to_string(files.join("starts")).unwrap_or_default();
+        text.lines().count()
+    };
+    let before = lines();
+    let commands: Vec<Child> = (0..8)
+        .map(|_| host.spawn(&["restart", "web-main"]))
+        .collect();
+    for command in commands {
+        assert_eq!(Host::finish(command).expect().trim(), "web-main");
+    }
+    // The last command ends when its start is done; the shell may be a moment from its first line.
+    host.wait_for("web", "main", |_| lines() >= before + 8);
+    assert_eq!(lines(), before + 8);
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn kill_stop_without_grace_and_forced_removal_break_into_a_grace_period() {
+    let Some(host) = Host::new() else { return };
+    let yaml = pod("web", DEAF, "terminationGracePeriodSeconds: 1000");
+    for command in [
+        ["kill", "web-main"].as_slice(),
+        &["stop", "--time", "0", "web-main"],
+        &["rm", "--force", "--time", "0", "web-main"],
+        &["pod", "stop", "--time", "0", "web"],
+        &["pod", "rm", "--force", "--time", "0", "web"],
+    ] {
+        host.play("web", &yaml).expect();
+        host.wait_for_log("web", "main", "up");
+        let slow = host.spawn(&["stop", "web-main"]);
+        host.wait_for("web", "main", |container| {
+            container.state.word() == "stopping"
+        });
+        assert_eq!(host.run(command).code, Some(0), "{command:?}");
+        let slow = Host::finish(slow);
+        assert_eq!(slow.code, Some(0), "{command:?}: {slow:?}");
+        host.down("web");
+        host.expect_clean();
+    }
+}
+
+#[test]
+fn what_a_removal_or_a_stop_overtakes_is_told_by_its_name() {
+    let Some(host) = Host::new() else { return };
+    let yaml = pod("web", DEAF, "terminationGracePeriodSeconds: 1000");
+    for (command, by) in [
+        (
+            ["pod", "rm", "--force", "--time", "0", "web"].as_slice(),
+            "pod rm",
+        ),
+        (&["rm", "--force", "--time", "0", "web-main"], "rm"),
+        (&["stop", "--time", "0", "web-main"], "stop"),
+        (&["kube", "down", "web.yaml"], "kube down"),
+    ] {
+        host.play("web", &yaml).expect();
+        host.wait_for_log("web", "main", "up");
+        let restart = host.spawn(&["restart", "web-main"]);
+        host.wait_for("web", "main", |container| {
+            container.state.word() == "stopping"
+        });
+        let breaker = host.spawn(command);
+        if by == "kube down" {
+            // It waits for the whole grace period unless somebody breaks into that too.
+            word_of(&host, &Host::finish(restart), by);
+            assert_eq!(host.run(&["kill", "web-main"]).code, Some(0));
+        } else {
+            word_of(&host, &Host::finish(restart), by);
+        }
+        assert_eq!(Host::finish(breaker).code, Some(0), "{command:?}");
+        host.down("web");
+        host.expect_clean();
+    }
+}
+
+#[test]
+fn a_failure_stops_none_of_the_others() {
+    let Some(host) = Host::new() else { return };
+    let yaml: Vec<String> = ["a", "b", "c"]
+        .iter()
+        .map(|name| {
+            let main = "command: [sleep, '1000']";
+            pod(name, main, "terminationGracePeriodSeconds: 0")
+        })
+        .collect();
+    host.play("all", &yaml.join("---\n")).expect();
+    assert_eq!(host.run(&["stop", "b-main"]).code, Some(0));
+    let ran = host.run(&["kill", "a-main", "nobody", "b-main", "c-main"]);
+    assert_eq!(ran.stdout, "a-main\nc-main\n");
+    assert_eq!(ran.code, Some(125));
+    for word in ["nobody", "b-main"] {
+        assert!(ran.stderr.contains(word), "{}", ran.stderr);
+    }
+    let ran = host.run(&["--parallel", "1", "restart", "--all"]);
+    assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 3));
+    host.down("all").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn of_files_played_by_many_shells_each_is_played_once_and_the_losers_name_the_winner() {
+    let Some(host) = Host::new() else { return };
+    let file = |name: &str| {
+        let main = "command: [sleep, '1000']";
+        host.write(name, &pod(name, main, "terminationGracePeriodSeconds: 0"))
+    };
+    let shells = 4;
+    let shared: Vec<String> = (0..3).map(|n| file(&format!("shared{n}"))).collect();
+    let ran: Vec<(String, Ran)> = std::thread::scope(|scope| {
+        let handles: Vec<_> = (0..shells)
+            .map(|shell| {
+                let own: Vec<String> = (0..3).map(|n| file(&format!("own{shell}n{n}"))).collect();
+                let (host, shared) = (&host, &shared);
+                scope.spawn(move || {
+                    let mut ran = Vec::new();
+                    for (own, shared) in own.iter().zip(shared) {
+                        for name in [shared, own] {
+                            ran.push((name.clone(), host.run(&["kube", "play", name])));
+                        }
+                    }
+                    ran
+                })
+            })
+            .collect();
+        let all = handles.into_iter().map(|handle| handle.join().unwrap());
+        all.flatten().collect()
+    });
+    let (won, lost): (Vec<_>, Vec<_>) = ran.into_iter().partition(|(_, ran)| ran.code == Some(0));
+    let names: BTreeSet<&String> = won.iter().map(|(name, _)| name).collect();
+    assert_eq!(
+        (won.len(), names.len()),
+        (3 * shells + 3, 3 * shells + 3),
+        "{lost:#?}"
+    );
+    for (name, ran) in &lost {
+        let name = name.trim_end_matches(".yaml");
+        let winner = host.pod(name).record.id;
+        assert!(
+            ran.stderr.contains("already exists") && ran.stderr.contains(winner.short()),
+            "{ran:?}"
+        );
+    }
+    for pod in host.observed().pods {
+        assert_eq!(pod.containers[0].state.word(), "running");
+    }
+    for name in names {
+        host.down(name.trim_end_matches(".yaml")).expect();
+    }
+    host.expect_clean();
+}
