@@ -41,10 +41,7 @@ impl World {
                 Command::Launch(place, _) => self.due.push_back(Due::Start(place)),
                 Command::Kill(place) => self.due.push_back(Due::End(place)),
                 Command::Signal(place, _) if !self.deaf => self.due.push_back(Due::End(place)),
-                Command::Signal(..)
-                | Command::Run(..)
-                | Command::Freeze(_)
-                | Command::Thaw(_) => {}
+                Command::Signal(..) | Command::Run(..) | Command::Freeze(_) | Command::Thaw(_) => {}
                 Command::Remove => self.removed = true,
             }
         }
