@@ -68,5 +68,5 @@ pub use schema::KubernetesVersion;
 pub use selection::KindPattern;
 pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
 pub use text::Source;
-pub use validate::{Extent, MissingSchemas, ValidateOptions, validate};
+pub use validate::{Extent, MissingSchemas, ValidateOptions, Validation, validate};
 pub use verdict::{Named, Verdict};

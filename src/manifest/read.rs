@@ -454,7 +454,7 @@ fn no_match(document: &Document, help: Option<String>) -> Finding {
 }
 
 /// Says that an object is left out.
-fn passed_over(document: &Document) -> Finding {
+pub(super) fn passed_over(document: &Document) -> Finding {
     let (kind, api_version) = (document.kind(), document.api_version());
     Finding {
         severity: Severity::Warning,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::crd::{self, CustomKinds};
 use super::decode::Object;
 use super::document::Document;
-use super::read::{Kinds, ReadOptions, Reading, UnknownFields, read};
+use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over, read};
 use super::rules::{check_all, check_unplayed, check_whole};
 use super::schema::KubernetesVersion;
 use super::selection::KindPattern;
@@ -51,29 +51,77 @@ pub struct ValidateOptions {
 
 /// Checks manifests as the API server would, and against each other.
 ///
-/// Findings that a reason is given for are taken away (see [`suppress`](super::suppress)).
+/// Findings that a reason is given for are taken away (see [`suppress`]).
 #[must_use]
 pub fn validate(sources: &[Source], options: &ValidateOptions) -> Verdict {
-    let read_options = ReadOptions {
-        unknown_fields: UnknownFields::Refuse,
-        kinds: Kinds::BuiltIn,
-        kubernetes: options.kubernetes,
-    };
-    let mut reading = read(sources, &read_options);
-    let unchecked = custom_kinds(&mut reading, options);
-    check_all(&mut reading);
-    check_unplayed(&mut reading);
-    if options.extent == Extent::Whole {
-        check_whole(&mut reading);
+    Validation::start(sources, options).verdict()
+}
+
+/// A check under way: what was read, and what the rules found so far.
+#[derive(Debug)]
+pub struct Validation<'a> {
+    sources: &'a [Source],
+    options: &'a ValidateOptions,
+    /// More may be found before the verdict, such as what a host lacks.
+    pub reading: Reading,
+    /// How many objects are of a kind that nothing is known of.
+    unchecked: usize,
+}
+
+impl<'a> Validation<'a> {
+    /// Reads manifests and holds them against the rules.
+    #[must_use]
+    pub fn start(sources: &'a [Source], options: &'a ValidateOptions) -> Self {
+        let read_options = ReadOptions {
+            unknown_fields: UnknownFields::Refuse,
+            kinds: Kinds::BuiltIn,
+            kubernetes: options.kubernetes,
+        };
+        let mut reading = read(sources, &read_options);
+        let unchecked = custom_kinds(&mut reading, options);
+        check_all(&mut reading);
+        check_unplayed(&mut reading);
+        if options.extent == Extent::Whole {
+            check_whole(&mut reading);
+        }
+        Self {
+            sources,
+            options,
+            reading,
+            unchecked,
+        }
     }
-    reject(&mut reading, &options.reject);
-    let skipped = skip(&mut reading, &options.skip);
-    let suppressed = suppress(sources, &mut reading);
-    Located::sort(&mut reading.findings);
-    let mut verdict = Verdict::of(sources, reading);
-    verdict.skipped = skipped + unchecked;
-    verdict.suppressed = suppressed;
-    verdict
+
+    /// Warns of the objects that `kube play` passes over because of their kind.
+    pub fn warn_of_unplayed(&mut self) {
+        let objects = self.reading.objects.iter();
+        let unplayed = objects.filter(|read| is_untyped(&read.object));
+        let located = unplayed.flat_map(|read| {
+            let findings = Findings(vec![passed_over(&read.document)]);
+            read.document.locate(findings)
+        });
+        let located: Vec<Located> = located.collect();
+        self.reading.findings.extend(located);
+    }
+
+    /// Ends the check: kinds are rejected and left out, and findings suppressed.
+    #[must_use]
+    pub fn verdict(mut self) -> Verdict {
+        let reading = &mut self.reading;
+        reject(reading, &self.options.reject);
+        let skipped = skip(reading, &self.options.skip);
+        let suppressed = suppress(self.sources, reading);
+        Located::sort(&mut reading.findings);
+        let mut verdict = Verdict::of(self.sources, self.reading);
+        verdict.skipped = skipped + self.unchecked;
+        verdict.suppressed = suppressed;
+        verdict
+    }
+}
+
+/// Tells whether an object is of a kind that is not decoded.
+fn is_untyped(object: &Option<Object>) -> bool {
+    matches!(object, Some(Object::Unsupported { .. }))
 }
 
 /// Checks the objects of kinds that are defined; returns how many others were left unchecked.
@@ -91,8 +139,11 @@ fn custom_kinds(reading: &mut Reading, options: &ValidateOptions) -> usize {
     let (mut settled, mut unserved) = (BTreeSet::new(), BTreeMap::new());
     let mut found = Vec::new();
     let mut unchecked = 0;
-    let is_open = |object: &Option<Object>| matches!(object, Some(Object::Unsupported { .. }));
-    for read in reading.objects.iter().filter(|read| is_open(&read.object)) {
+    for read in reading
+        .objects
+        .iter()
+        .filter(|read| is_untyped(&read.object))
+    {
         let document = &read.document;
         let mut findings = Findings::default();
         crd::check_definition(document, &mut findings);

@@ -1,6 +1,7 @@
 //! `kube validate` as a whole: the program is run on files and its output is read as its readers would.
 
 mod custom;
+mod host;
 mod outputs;
 mod selection;
 mod support;

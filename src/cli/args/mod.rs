@@ -35,7 +35,7 @@ pub use pod::{
 };
 pub use registry::{Login, Logout, Pull, Registry};
 pub use time::{Moment, go_duration};
-pub use validate::{ReportForm, Validate};
+pub use validate::{ReportForm, Target, Validate};
 pub use volume::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
     VolumeExists,

@@ -15,6 +15,9 @@ pub struct Validate {
     /// Version of Kubernetes whose kinds and fields there are, 1.25 to 1.37
     #[arg(long, value_name = "VERSION", value_parser = KubernetesVersion::parse, default_value_t = KubernetesVersion::RULES)]
     pub kubernetes_version: KubernetesVersion,
+    /// What the manifests are meant for
+    #[arg(long, value_enum, default_value_t = Target::Cluster, value_name = "TARGET")]
+    pub target: Target,
     /// Count warnings as errors
     #[arg(long)]
     pub strict: bool,
@@ -39,6 +42,15 @@ pub struct Validate {
     /// Tell how many objects are valid, on standard error if the output is for a program
     #[arg(long)]
     pub summary: bool,
+}
+
+/// What manifests are meant for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Target {
+    /// Any Kubernetes: the API server's verdict
+    Cluster,
+    /// `kube play` on this host: also what it does not honour, and what this host lacks
+    Host,
 }
 
 /// The form of a list of findings.

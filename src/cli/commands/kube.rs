@@ -52,7 +52,7 @@ pub(super) fn play<W: Write>(
         false => Pulls::ByPolicy,
     };
     let parts = (&application, &origins);
-    unmet::check(&mut engine, &mut reading, parts, &observed, pulls)?;
+    unmet::check(Some(&mut engine), &mut reading, parts, &observed, pulls)?;
     accept(&reading, unknown_fields, &application)?;
     if pulls == Pulls::ByPolicy {
         let flags = (&arguments.registry, arguments.quiet);
@@ -151,7 +151,7 @@ fn unknown_fields(asked: Option<Validation>, called_as: CalledAs) -> UnknownFiel
     }
 }
 
-fn working_dir() -> Result<PathBuf, Error> {
+pub(super) fn working_dir() -> Result<PathBuf, Error> {
     std::env::current_dir().map_err(|source| Error::File {
         doing: "finding the working directory",
         path: PathBuf::from("."),

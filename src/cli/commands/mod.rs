@@ -4,6 +4,7 @@ mod engine;
 mod exec;
 mod find;
 mod generate;
+mod grants;
 mod image;
 mod info;
 mod input;
@@ -69,7 +70,7 @@ pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
             kube::down(global, &arguments, &mut Output::stdout())
         }
         Command::Kube(KubeCommand::Validate(arguments)) => {
-            validate::validate(&arguments, &mut Output::stdout())
+            validate::validate(global, &arguments, &mut Output::stdout())
         }
         Command::Containers(command) | Command::Container(ContainerGroup::Plain(command)) => {
             container(global, &command)

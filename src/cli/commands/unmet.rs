@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::error::Error;
+use super::grants;
 use crate::engine::{Engine, EngineError, network, volumes};
 use crate::manifest::rules::{self, Present, Spot};
 use crate::manifest::{self, FindingType, Located, Reading};
@@ -19,7 +20,7 @@ use crate::translate::{Application, Origins};
 /// # Errors
 /// The images cannot be read; or a port is taken that no manifest names, but the command line.
 pub(super) fn check(
-    engine: &mut Engine,
+    engine: Option<&mut Engine>,
     reading: &mut Reading,
     (application, origins): (&Application, &Origins),
     observed: &Observed,
@@ -33,7 +34,8 @@ pub(super) fn check(
     let mut found = Vec::new();
     for pod in &application.pods {
         let unmet = [name_in_use(pod, observed)].into_iter().flatten();
-        for unmet in unmet.chain(host_paths(pod)).chain(ports(pod, observed)) {
+        let unmet = unmet.chain(host_paths(pod)).chain(ports(pod, observed));
+        for unmet in unmet.chain(grants::missing(pod)) {
             match unmet.locate(reading, &pod.name, origins) {
                 Some(located) => found.push(located),
                 None => {
@@ -51,10 +53,10 @@ pub(super) fn check(
 }
 
 /// Something of a pod that the host refuses.
-struct Unmet<'a> {
-    spot: Spot<'a>,
-    kind: FindingType,
-    message: String,
+pub(super) struct Unmet<'a> {
+    pub(super) spot: Spot<'a>,
+    pub(super) kind: FindingType,
+    pub(super) message: String,
 }
 
 impl Unmet<'_> {
@@ -115,8 +117,10 @@ pub(super) fn add_missing(
 }
 
 /// Returns the images that are not on this host and will not come, as the pods name them.
+///
+/// Without an engine only ours is.
 fn missing_images(
-    engine: &mut Engine,
+    mut engine: Option<&mut Engine>,
     application: &Application,
     pulls: Pulls,
 ) -> Result<BTreeMap<String, String>, Error> {
@@ -125,7 +129,12 @@ fn missing_images(
         // `localhost` without a port is where images are that were made here.
         let own = container.image.registry() == Some("localhost");
         let comes = pulls == Pulls::ByPolicy && container.pull != PullPolicy::Never && !own;
-        if !comes && engine.find_image(&container.image)?.is_none() {
+        let is_here = match &mut engine {
+            _ if comes => continue,
+            Some(engine) => engine.find_image(&container.image)?.is_some(),
+            None => crate::image::hello::is_meant(&container.image),
+        };
+        if !is_here {
             missing.insert(container.image.to_string(), "image not known".to_owned());
         }
     }

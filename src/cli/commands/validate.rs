@@ -2,22 +2,31 @@
 
 use std::io::Write;
 
-use super::super::args::{ReportForm, Validate};
+use super::super::args::{Global, ReportForm, Target, Validate};
 use super::super::error::Error;
 use super::super::output::{Output, stdout_has_colour, tell};
 use super::input::sources;
+use super::unmet::{self, Pulls};
 use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
 use crate::manifest::{
-    self, CustomKinds, Extent, Located, MissingSchemas, Severity, ValidateOptions, Verdict,
+    CustomKinds, Extent, Located, MissingSchemas, Severity, ValidateOptions, Validation, Verdict,
 };
+use crate::model::observed::Observed;
+use crate::translate::{self, PlayOptions};
 
 /// Checks manifests and touches nothing.
 pub(super) fn validate<W: Write>(
+    global: &Global,
     arguments: &Validate,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let options = options(arguments)?;
-    let verdict = manifest::validate(&sources(&arguments.files)?, &options);
+    let sources = sources(&arguments.files)?;
+    let mut validation = Validation::start(&sources, &options);
+    if arguments.target == Target::Host {
+        this_host(global, &mut validation)?;
+    }
+    let verdict = validation.verdict();
     show(&verdict, arguments.output, output)?;
     if arguments.summary {
         summary(&verdict, arguments.output, output)?;
@@ -41,7 +50,8 @@ fn options(arguments: &Validate) -> Result<ValidateOptions, Error> {
     }
     Ok(ValidateOptions {
         kubernetes: arguments.kubernetes_version,
-        extent: match arguments.partial {
+        // What is not among manifests for this host may be on it, which is looked up there.
+        extent: match arguments.partial || arguments.target == Target::Host {
             true => Extent::Part,
             false => Extent::Whole,
         },
@@ -53,6 +63,25 @@ fn options(arguments: &Validate) -> Result<ValidateOptions, Error> {
         skip: arguments.skip.clone(),
         reject: arguments.reject.clone(),
     })
+}
+
+/// Finds what `kube play` would not honour or not find here, with its own checks.
+fn this_host(global: &Global, validation: &mut Validation<'_>) -> Result<(), Error> {
+    validation.warn_of_unplayed();
+    let reading = &mut validation.reading;
+    let options = PlayOptions::new(super::kube::working_dir()?);
+    let translated = translate::translate_reading(reading, &options);
+    let parts = (&translated.application, &translated.origins);
+    let pulls = Pulls::ByPolicy;
+    // Where nothing was ever played there is nothing to open, and a check leaves nothing behind.
+    match super::open::paths(global).root.exists() {
+        true => {
+            let mut engine = super::open::engine(global, "kube validate")?;
+            let observed = engine.observed()?;
+            unmet::check(Some(&mut engine), reading, parts, &observed, pulls)
+        }
+        false => unmet::check(None, reading, parts, &Observed::default(), pulls),
+    }
 }
 
 fn show<W: Write>(

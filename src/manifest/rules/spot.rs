@@ -1,5 +1,7 @@
 //! Places in a pod's manifest, found again by what a pod's model knows of them: its names and values.
 
+use std::path::Path;
+
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
 use super::across::every_spec;
@@ -21,6 +23,14 @@ pub enum Spot<'a> {
     HostPort(u16),
     /// The path of the volume of this name.
     HostPath(&'a str),
+    /// A capability that a container adds.
+    Capability {
+        container: &'a str,
+        /// Without the prefix `CAP_`, in upper case.
+        name: &'a str,
+    },
+    /// A device of the host that a container asks for as a resource that ends in its path.
+    Device { container: &'a str, path: &'a Path },
 }
 
 impl Spot<'_> {
@@ -69,6 +79,36 @@ impl Spot<'_> {
                 let mut ports = items(&container.ports).iter();
                 if let Some(index) = ports.position(|one| one.host_port == Some(port.into())) {
                     tell(&at.index(index).field("hostPort"));
+                }
+            }
+            Spot::Capability {
+                container: of,
+                name,
+            } if container.name == of => {
+                let context = container.security_context.as_ref();
+                let added = context.and_then(|context| context.capabilities.as_ref()?.add.as_ref());
+                let is_it = |one: &String| {
+                    let one = one.to_ascii_uppercase();
+                    one.strip_prefix("CAP_").unwrap_or(&one) == name
+                };
+                if let Some(index) = added.and_then(|added| added.iter().position(is_it)) {
+                    let at = at.field("securityContext");
+                    let at = at.field("capabilities");
+                    tell(&at.field("add").index(index));
+                }
+            }
+            Spot::Device {
+                container: of,
+                path,
+            } if container.name == of => {
+                let limits = container.resources.as_ref();
+                let limits = limits.and_then(|resources| resources.limits.as_ref());
+                let is_it = |name: &&String| {
+                    let asked = name.split_once('=').map(|(_, asked)| Path::new(asked));
+                    asked == Some(path)
+                };
+                if let Some(name) = limits.and_then(|limits| limits.keys().find(is_it)) {
+                    tell(&at.field("resources").field("limits").key(name));
                 }
             }
             _ => {}
