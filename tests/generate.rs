@@ -1,5 +1,9 @@
 //! What goes out as YAML comes back the same.
 
+#[path = "generated/cases.rs"]
+mod cases;
+#[path = "generated/files.rs"]
+mod files;
 mod support {
     pub(crate) mod draw;
     pub(crate) mod drawn;
@@ -244,6 +248,22 @@ fn controllers_are_named_after_their_pod_and_play_again() {
         let replicas = if kind == "Deployment" { 2 } else { 1 };
         assert_eq!(pods.len(), replicas);
         assert_eq!(pods[0].labels["app"], "myweb");
+    }
+}
+
+#[test]
+fn a_job_runs_its_pod_once() {
+    let options = GenerateOptions {
+        controller: Some(Controller::Job),
+        ..GenerateOptions::default()
+    };
+    let yaml = generated(&format!("{WEB}  restartPolicy: OnFailure\n"), &options).unwrap();
+    for words in [
+        "parallelism: 1\n",
+        "completions: 1\n",
+        "restartPolicy: OnFailure\n",
+    ] {
+        assert!(yaml.contains(words), "{words} is not in\n{yaml}");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod corpus;
+mod generate;
 mod host;
 mod image;
 mod kills;

@@ -1,13 +1,15 @@
 //! `kube generate`: from pods and named volumes back to YAML.
 
 use std::fs::OpenOptions;
-use std::io::Write as _;
+use std::io::{ErrorKind, Write as _};
+use std::path::Path;
 
 use super::super::args::{Generate, WorkloadKind};
 use super::super::error::Error;
 use super::Context;
 use super::find;
 use crate::clock::{Clock as _, SystemClock};
+use crate::model::observed::Observed;
 use crate::model::pod::PodSpec;
 use crate::model::volume::NamedVolumeSpec;
 use crate::names::VolumeName;
@@ -22,10 +24,11 @@ pub(super) fn generate(context: &mut Context<'_>, generate: &Generate) -> Result
         let volume = VolumeName::parse(name).ok();
         match find::pod(&observed, name) {
             Ok(pod) => pods.push(pod.record.spec.clone()),
-            Err(error) => match volume.and_then(|name| observed.volume(&name)) {
+            Err(Error::NoSuch { .. }) => match volume.and_then(|name| observed.volume(&name)) {
                 Some(volume) => volumes.push(volume.spec.clone()),
-                None => return Err(error),
+                None => return Err(no_pod(&observed, name)),
             },
+            Err(error) => return Err(error),
         }
     }
     let options = GenerateOptions {
@@ -38,17 +41,48 @@ pub(super) fn generate(context: &mut Context<'_>, generate: &Generate) -> Result
         context.output.bytes(text.as_bytes())?;
         return Ok(context.output.flush()?);
     };
-    // A file that is there is not written over, and a link is not followed: `O_EXCL` refuses both.
-    let written = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()));
-    written.map_err(|source| Error::File {
+    write_new(path, text.as_bytes())
+}
+
+/// Writes a file that is not there yet: `O_EXCL` refuses one that is, and follows no link.
+fn write_new(path: &Path, bytes: &[u8]) -> Result<(), Error> {
+    let failed = |source| Error::File {
         doing: "writing",
-        path: path.clone(),
+        path: path.to_owned(),
         source,
+    };
+    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(usage(format!("cannot write to {path:?}; file exists")));
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    file.write_all(bytes).map_err(|error| {
+        // Half a manifest would pass for a whole one.
+        let _ = std::fs::remove_file(path);
+        failed(error)
     })
+}
+
+fn no_pod(observed: &Observed, name: &str) -> Error {
+    match find::container(observed, name) {
+        Ok(found) => {
+            let pod = &found.pod.record.spec.name;
+            Error::Usage {
+                message: format!("container {name} is associated with pod {pod}"),
+                help: Some("`kube generate` writes whole pods: name the pod"),
+            }
+        }
+        Err(_) => usage(format!("name or ID {name:?} not found")),
+    }
+}
+
+fn usage(message: String) -> Error {
+    Error::Usage {
+        message,
+        help: None,
+    }
 }
 
 fn controller(generate: &Generate) -> Result<Option<Controller>, Error> {
@@ -58,7 +92,7 @@ fn controller(generate: &Generate) -> Result<Option<Controller>, Error> {
     match (generate.kind, replicas) {
         (WorkloadKind::Deployment, replicas) => Ok(Some(Controller::Deployment { replicas })),
         (_, Some(_)) => Err(Error::Usage {
-            message: "--replicas is for a Deployment only".to_owned(),
+            message: "--replicas can only be set when --type is set to deployment".to_owned(),
             help: Some("give `--type deployment` with it"),
         }),
         (WorkloadKind::Pod, None) => Ok(None),
