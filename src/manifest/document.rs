@@ -222,6 +222,8 @@ pub(super) struct Split {
 
 /// Splits a source as kubectl's reader does: a line that begins with `---` ends the document before it.
 ///
+/// One that nothing stands before begins its own document.
+///
 /// Only blanks and a comment may follow on that line. The rule knows nothing of YAML, so such a line splits
 /// a block scalar too.
 pub(super) fn split(text: &str) -> Split {
@@ -239,10 +241,11 @@ pub(super) fn split(text: &str) -> Split {
                     fault: Some((place, message)),
                 };
             }
+            // one at the very beginning stays with its document
             if at > start {
                 parts.push(start..at);
+                start = at + line.len();
             }
-            start = at + line.len();
         }
         at += line.len();
     }
@@ -309,11 +312,11 @@ mod tests {
         assert_eq!(parts("a\n---\nb\n"), ["a\n", "b\n"]);
         assert_eq!(
             parts("---\na\n---   \nb\n--- # c\nd\n---"),
-            ["a\n", "b\n", "d\n"]
+            ["---\na\n", "b\n", "d\n"]
         );
         assert_eq!(parts("a\r\n---\r\nb\r\n"), ["a\r\n", "b\r\n"]);
         assert_eq!(parts("a: |\n  x\n  ---\n  y\n").len(), 1);
-        assert_eq!(parts("---\n---\n"), Vec::<&str>::new());
+        assert_eq!(parts("---\n---\n"), ["---\n"]);
         assert_eq!(parts(""), Vec::<&str>::new());
     }
 

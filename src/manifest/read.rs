@@ -174,14 +174,22 @@ impl Reader<'_> {
                     return Some(outcome.end);
                 }
                 let at = rest.end - tail.len();
-                SyntaxError {
-                    place: at..at + 1,
-                    message: "invalid text after top-level value".into(),
-                }
+                let character = tail.chars().next().unwrap_or_default();
+                self.syntax(
+                    SyntaxError {
+                        place: at..at + character.len_utf8(),
+                        message: format!("invalid character {character:?} after top-level value")
+                            .into(),
+                    },
+                    &rest,
+                );
+                return None;
             }
             Err(error) => error,
         };
-        if !self.source.is_named_json()
+        let is_json = error.message.starts_with(yaml::OUT_OF_RANGE);
+        if !is_json
+            && !self.source.is_named_json()
             && let Ok(Some(parsed)) = yaml::read_yaml(self.source, rest.clone())
         {
             self.parsed(parsed);

@@ -230,7 +230,7 @@ impl Builder {
             None => Stored::Text(self.tree.keep(text, text_place)),
         };
         if self.expects_key() && !matches!(value, Stored::Text(_)) {
-            let Some(key) = scalar::key_text(value) else {
+            let Some(key) = scalar::key_text(value, text) else {
                 let found = if text.is_empty() { "null" } else { text };
                 let message = format!("`{found}` cannot be a mapping key");
                 return Err(SyntaxError::new(place, message));
@@ -274,7 +274,7 @@ impl Builder {
         self.count_alias(built.weight, &place)?;
         let mut value = self.tree.cell(built.id).value;
         if self.expects_key() && !matches!(value, Stored::Text(_)) {
-            let Some(key) = scalar::key_text(value) else {
+            let Some(key) = scalar::key_text(value, "") else {
                 return Err(SyntaxError::new(
                     place,
                     "a list, a map or null cannot be a mapping key",

@@ -146,6 +146,7 @@ impl Reader<'_, '_> {
         };
         if let Scalar::Float(value) = scalar
             && !value.is_finite()
+            && !self.builder.expects_key()
         {
             let message = format!("`{}` is no number that JSON has", word.value);
             return Err(SyntaxError::new(place, message));

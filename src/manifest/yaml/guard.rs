@@ -108,15 +108,19 @@ fn forbidden_character(text: &str) -> Option<usize> {
 fn commas_after_tags(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let mut commas = Vec::new();
-    let mut in_tag = false;
+    let (mut in_tag, mut in_brackets) = (false, false);
     for (at, &byte) in bytes.iter().enumerate() {
         match byte {
+            // the whole name of a tag may have commas: `!<tag:yaml.org,2002:str>`
+            b'!' if bytes.get(at + 1) == Some(&b'<') => in_brackets = true,
+            b'>' if in_brackets => (in_tag, in_brackets) = (true, false),
+            b',' if in_brackets => {}
             b'!' => in_tag = true,
             b',' if in_tag => {
                 commas.push(at);
                 in_tag = false;
             }
-            b'\t' | b'\n' | b'\r' | b' ' => in_tag = false,
+            b'\t' | b'\n' | b'\r' | b' ' => (in_tag, in_brackets) = (false, false),
             _ => {}
         }
     }

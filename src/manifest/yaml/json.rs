@@ -193,7 +193,7 @@ impl<'t> Reader<'t> {
         let place = start..self.at;
         let text = &self.text[place.clone()];
         let Some(scalar) = number(text, whole) else {
-            let message = format!("cannot unmarshal number {text}: it is out of range");
+            let message = format!("{OUT_OF_RANGE} {text} into Go value of type float64");
             return Err(SyntaxError::new(place, message));
         };
         self.builder
@@ -327,6 +327,9 @@ impl<'t> Reader<'t> {
         SyntaxError::new(self.at..self.at, "unexpected end of JSON input")
     }
 }
+
+/// What is said of a number that is right in form, so that no other reader need be asked.
+pub(in crate::manifest) const OUT_OF_RANGE: &str = "json: cannot unmarshal number";
 
 fn number(text: &str, whole: bool) -> Option<Scalar> {
     if whole {

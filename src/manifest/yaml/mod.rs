@@ -19,7 +19,7 @@ pub use tree::{Entry, Format, List, Map, Node, NodeId, Tree, Value};
 use super::source::FieldPath;
 
 pub(super) use events::read_yaml;
-pub(super) use json::read_json;
+pub(super) use json::{OUT_OF_RANGE, read_json};
 
 /// The most bytes one document may have; the API server takes 3 MiB.
 pub const MAX_DOCUMENT: usize = 8 << 20;

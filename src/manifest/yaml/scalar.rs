@@ -49,6 +49,9 @@ pub(super) fn resolve_tagged(tag: &str, text: &str) -> Result<Scalar, String> {
     let scalar = resolve_plain(text);
     let fits = match name {
         "bool" => matches!(scalar, Scalar::Bool(_)),
+        "int" if is_spelled_as_float(text) => {
+            return Err(format!("cannot decode !!float `{text}` as a !!int"));
+        }
         "int" => matches!(scalar, Scalar::Int(_) | Scalar::Uint(_)),
         "float" => matches!(scalar, Scalar::Float(_) | Scalar::Int(_) | Scalar::Uint(_)),
         "null" => matches!(scalar, Scalar::Null),
@@ -217,9 +220,21 @@ fn looks_like_date(text: &str) -> bool {
             .is_some_and(|day| day.starts_with(|first: char| first.is_ascii_digit()))
 }
 
+/// Tells whether a plain number has a point or an exponent.
+fn is_spelled_as_float(text: &str) -> bool {
+    let plain = text.replace('_', "");
+    integer(&plain).is_none() && is_float(&plain)
+}
+
 /// Returns the text of a mapping key that is no string, as sigs.k8s.io/yaml spells it; none if it can be no key.
-pub(super) fn key_text(value: Stored) -> Option<String> {
+///
+/// To it `80.0` is a float here, although as a value it is the integer 80.
+pub(super) fn key_text(value: Stored, text: &str) -> Option<String> {
     match value {
+        Stored::Int(_) if is_spelled_as_float(text) => {
+            let value = text.replace('_', "").parse().ok()?;
+            Some(float_key(value))
+        }
         Stored::Bool(value) => Some(value.to_string()),
         Stored::Int(value) => Some(value.to_string()),
         Stored::Float(value) => Some(float_key(value)),
@@ -236,6 +251,11 @@ fn float_key(value: f64) -> String {
         reason = "Go formats the key as a 32-bit float"
     )]
     let value = value as f32;
+    if !value.is_finite() {
+        let sign = if value < 0.0 { "-" } else { "" };
+        let word = if value.is_nan() { "nan" } else { "inf" };
+        return format!("{sign}.{word}");
+    }
     let scientific = format!("{value:e}");
     let Some((digits, exponent)) = scientific.split_once('e') else {
         return scientific;
@@ -333,9 +353,12 @@ mod tests {
 
     #[test]
     fn keys_that_are_no_strings_are_spelled_as_go_spells_them() {
-        assert_eq!(key_text(Stored::Float(1.5)).as_deref(), Some("1.5"));
-        assert_eq!(key_text(Stored::Float(1e30)).as_deref(), Some("1e+30"));
-        assert_eq!(key_text(Stored::Bool(true)).as_deref(), Some("true"));
-        assert_eq!(key_text(Stored::Null), None);
+        assert_eq!(key_text(Stored::Float(1.5), "1.5").as_deref(), Some("1.5"));
+        assert_eq!(
+            key_text(Stored::Float(1e30), "1e30").as_deref(),
+            Some("1e+30")
+        );
+        assert_eq!(key_text(Stored::Bool(true), "yes").as_deref(), Some("true"));
+        assert_eq!(key_text(Stored::Null, ""), None);
     }
 }
