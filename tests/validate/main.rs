@@ -1,5 +1,6 @@
 //! `kube validate` as a whole: the program is run on files and its output is read as its readers would.
 
+mod across;
 mod custom;
 mod host;
 mod outputs;

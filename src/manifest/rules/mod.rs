@@ -16,6 +16,7 @@
 
 mod across;
 mod address;
+mod alone;
 mod annotations;
 mod behind;
 mod block;
@@ -61,6 +62,7 @@ mod stateful;
 mod storage;
 mod template;
 mod timezone;
+mod undeclared;
 mod unplayed;
 mod volume;
 mod warnings;

@@ -3,19 +3,22 @@
 //! A check of manifests knows only the set; what a play needs may be on the host from an earlier
 //! one. So this is asked for apart, and brings warnings.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use k8s_openapi::api::core::v1::{PodSpec, Service};
-use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
+use k8s_openapi::api::core::v1::{PodSpec, Service, VolumeProjection};
+use k8s_openapi::api::networking::v1::{Ingress, IngressBackend, NetworkPolicy};
 
 use super::across::{every_spec, namespace};
 use super::behind::Pods;
 use super::containers::every_container;
 use super::fault::{is_on, items, or_empty, text};
+use super::undeclared;
 use crate::manifest::decode::Object;
 use crate::manifest::read::{Read, Reading};
 use crate::manifest::source::{At, Findings, Located};
 
+/// The ports of Services, by namespace and name.
+type Served<'r> = BTreeMap<(&'r str, &'r str), Vec<(i32, &'r str)>>;
 type Names<'r> = BTreeSet<(&'static str, &'r str, &'r str)>;
 
 /// Warns of what the objects of a reading ask for and nothing in it gives.
@@ -25,7 +28,8 @@ type Names<'r> = BTreeSet<(&'static str, &'r str, &'r str)>;
 pub fn check_whole(reading: &mut Reading) {
     let known: Names<'_> = reading.objects.iter().filter_map(named).collect();
     let pods = Pods::of(reading);
-    let mut located = Vec::new();
+    let served = served_ports(reading);
+    let mut located = super::alone::check(reading);
     for read in &reading.objects {
         let Some(object) = &read.object else {
             continue;
@@ -34,13 +38,19 @@ pub fn check_whole(reading: &mut Reading) {
         let whole = Whole {
             namespace: namespace(read),
             known: &known,
+            served: &served,
         };
         let claims = claims_of(object);
         every_spec(object, &mut |_, spec, at| {
-            whole.pod(spec, &claims, at, &mut found)
+            whole.pod(spec, &claims, at, &mut found);
+            undeclared::probes(spec, at, &mut found);
         });
         match object {
-            Object::Service(service) => has_pods(service, namespace(read), &pods, &mut found),
+            Object::Service(service) => {
+                has_pods(service, namespace(read), &pods, &mut found);
+                undeclared::target_ports(service, namespace(read), &pods, &mut found);
+            }
+            Object::NetworkPolicy(policy) => whole.policy(policy, &pods, &mut found),
             Object::Ingress(ingress) => whole.ingress(ingress, &mut found),
             _ => {}
         }
@@ -71,9 +81,25 @@ fn claims_of(object: &Object) -> BTreeSet<&str> {
     claims.map(|claim| text(&claim.metadata.name)).collect()
 }
 
+/// Returns the ports of each Service, by number and by name.
+fn served_ports(reading: &Reading) -> Served<'_> {
+    let mut served = Served::new();
+    for read in &reading.objects {
+        if let Some(Object::Service(service)) = &read.object {
+            let name = text(&service.metadata.name);
+            let ports = service.spec.as_ref().map(|spec| items(&spec.ports));
+            let ports = ports.unwrap_or_default().iter();
+            let ports = ports.map(|port| (port.port, text(&port.name)));
+            served.insert((namespace(read), name), ports.collect());
+        }
+    }
+    served
+}
+
 struct Whole<'k> {
     namespace: &'k str,
     known: &'k Names<'k>,
+    served: &'k Served<'k>,
 }
 
 impl Whole<'_> {
@@ -151,6 +177,8 @@ impl Whole<'_> {
                     found,
                 );
             }
+            let sources = volume.projected.as_ref().map(|one| items(&one.sources));
+            self.projections(sources.unwrap_or_default(), &at, found);
             if let Some(of) = &volume.persistent_volume_claim {
                 let at = at.field("persistentVolumeClaim");
                 let claim_at = at.field("claimName");
@@ -159,10 +187,49 @@ impl Whole<'_> {
         }
     }
 
+    fn projections(&self, sources: &[VolumeProjection], at: &At<'_>, found: &mut Findings) {
+        let at = at.field("projected");
+        let at = at.field("sources");
+        for (index, source) in sources.iter().enumerate() {
+            let at = at.index(index);
+            if let Some(of) = source.config_map.as_ref().filter(|of| !is_on(of.optional)) {
+                let at = at.field("configMap");
+                self.needs("ConfigMap", &of.name, &at.field("name"), found);
+            }
+            if let Some(of) = source.secret.as_ref().filter(|of| !is_on(of.optional)) {
+                let at = at.field("secret");
+                self.needs("Secret", &of.name, &at.field("name"), found);
+            }
+        }
+    }
+
+    /// Warns of a policy whose selector no pod answers to.
+    fn policy(&self, policy: &NetworkPolicy, pods: &Pods<'_>, found: &mut Findings) {
+        let spec = policy.spec.as_ref();
+        let selector = spec.and_then(|spec| spec.pod_selector.as_ref());
+        let chosen = selector.and_then(|selector| selector.match_labels.as_ref());
+        let chosen = chosen.filter(|chosen| !chosen.is_empty());
+        if chosen.is_some_and(|chosen| pods.chosen(self.namespace, chosen).is_empty()) {
+            let at = At::ROOT;
+            let at = at.field("spec");
+            found.warning(&at.field("podSelector"), NO_POD);
+        }
+    }
+
     fn ingress(&self, ingress: &Ingress, found: &mut Findings) {
         let at = At::ROOT;
         let at = at.field("spec");
         let spec = or_empty(&ingress.spec);
+        for (index, tls) in items(&spec.tls).iter().enumerate() {
+            let at = at.field("tls");
+            let at = at.index(index);
+            self.needs(
+                "Secret",
+                text(&tls.secret_name),
+                &at.field("secretName"),
+                found,
+            );
+        }
         if let Some(backend) = &spec.default_backend {
             self.backend(backend, &at.field("defaultBackend"), found);
         }
@@ -182,9 +249,28 @@ impl Whole<'_> {
         if let Some(service) = &backend.service {
             let at = at.field("service");
             self.needs("Service", &service.name, &at.field("name"), found);
+            let key = (self.namespace, service.name.as_str());
+            let (Some(ports), Some(wanted)) = (self.served.get(&key), &service.port) else {
+                return;
+            };
+            let (name, number) = (text(&wanted.name), wanted.number.unwrap_or_default());
+            let is_it = |port: &(i32, &str)| match name {
+                "" => port.0 == number,
+                name => port.1 == name,
+            };
+            if !ports.iter().any(is_it) {
+                let (field, wanted) = match name {
+                    "" => ("number", number.to_string()),
+                    name => ("name", format!("{name:?}")),
+                };
+                let message = format!("Service {:?} has no port {wanted}", service.name);
+                found.warning(&at.field("port").field(field), message);
+            }
         }
     }
 }
+
+const NO_POD: &str = "no pod among these manifests has these labels";
 
 fn has_pods(service: &Service, space: &str, pods: &Pods<'_>, found: &mut Findings) {
     let chosen = service
@@ -195,7 +281,6 @@ fn has_pods(service: &Service, space: &str, pods: &Pods<'_>, found: &mut Finding
     if chosen.is_some_and(|chosen| pods.chosen(space, chosen).is_empty()) {
         let at = At::ROOT;
         let at = at.field("spec");
-        let message = "no pod among these manifests has these labels";
-        found.warning(&at.field("selector"), message);
+        found.warning(&at.field("selector"), NO_POD);
     }
 }
