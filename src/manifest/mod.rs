@@ -39,6 +39,26 @@
 //! let reading = read(&[Source::new("web.yaml", text)], &ReadOptions::default());
 //! assert!(matches!(reading.objects[0].object, Some(Object::Pod(_))));
 //! ```
+//!
+//! [`validate`] is the whole check, for one version of Kubernetes: structure, the API server's rules, custom kinds
+//! with their definitions, and the documents against each other. [`report`] has its findings in the forms that
+//! tools read.
+//!
+//! ```
+//! use podwright::manifest::report::Row;
+//! use podwright::manifest::{KubernetesVersion, Source, ValidateOptions, validate};
+//!
+//! let text = "apiVersion: batch/v1beta1\nkind: CronJob\nmetadata: {name: nightly}\n";
+//! let options = ValidateOptions {
+//!     kubernetes: KubernetesVersion::parse("1.34")?,
+//!     ..ValidateOptions::default()
+//! };
+//! let verdict = validate(&[Source::new("cron.yaml", text)], &options);
+//! let rows: Vec<Row<'_>> = verdict.findings.iter().map(Row::of).collect();
+//! assert_eq!((rows[0].line, rows[0].column, rows[0].r#type), (1, 13, "UnknownKind"));
+//! assert_eq!(rows[0].help, Some("write `apiVersion: batch/v1`"));
+//! # Ok::<(), podwright::manifest::UnknownVersion>(())
+//! ```
 #![forbid(unsafe_code)]
 
 pub(crate) mod base64;
@@ -64,7 +84,7 @@ pub use decode::{KINDS, Object};
 pub use document::Document;
 pub use read::{Kinds, Read, ReadOptions, Reading, UnknownFields, read};
 pub use report::Report;
-pub use schema::KubernetesVersion;
+pub use schema::{KubernetesVersion, UnknownVersion};
 pub use selection::KindPattern;
 pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
 pub use text::Source;
