@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
+use std::mem::discriminant;
 use std::path::Path;
 
 use super::installation::{Engine, EngineError};
@@ -25,6 +26,10 @@ use crate::translate::SecretData;
 pub struct Report {
     /// The pods that were created, with their containers.
     pub created: Vec<ObservedPod>,
+    /// The pods that were as they are wanted.
+    pub kept: Vec<(PodId, PodName)>,
+    /// The pods whose place another one took.
+    pub replaced: Vec<PodId>,
     pub removed_pods: Vec<PodId>,
     /// The pods that could not be removed; what pods use was left alone then.
     pub not_removed: Vec<(PodId, EngineError)>,
@@ -38,13 +43,27 @@ pub struct Report {
 
 /// What takes one step back.
 #[derive(Debug)]
-enum Undo {
+pub(super) enum Undo {
     RemovePod(PodId),
+    /// Start a pod again that was taken down for another.
+    PutUp(PodId),
+    /// Give the place back to the pod that had it.
+    HandBack {
+        old: Box<ObservedPod>,
+        new: PodId,
+    },
     RestoreObject {
         old: Option<Box<ObjectRecord>>,
         new: Box<ObjectRecord>,
     },
     RemoveVolume(VolumeName),
+}
+
+impl Report {
+    fn is_candidate(&self, pod: &PodId) -> bool {
+        let mut created = self.created.iter();
+        created.any(|new| &new.record.id == pod && !new.record.standing.is_serving())
+    }
 }
 
 impl Engine {
@@ -56,7 +75,7 @@ impl Engine {
     pub fn execute(&mut self, plan: Plan) -> Result<Report, EngineError> {
         let mut report = Report::default();
         let mut undo = Vec::new();
-        match self.walk(plan, &mut report, &mut undo) {
+        match self.walk(&plan, &mut report, &mut undo) {
             Ok(()) => {
                 self.forget_old_secrets(&undo)?;
                 self.sweep()?;
@@ -74,77 +93,121 @@ impl Engine {
 
     fn walk(
         &mut self,
-        plan: Plan,
+        plan: &Plan,
         report: &mut Report,
         undo: &mut Vec<Undo>,
     ) -> Result<(), EngineError> {
-        let mut starts = Vec::new();
-        let (mut removals, mut objects, mut volumes) = (Vec::new(), Vec::new(), Vec::new());
-        for action in plan.0 {
-            match action {
-                Action::CreatePod(pod) => {
-                    self.store.create_pod(&pod)?;
-                    undo.push(Undo::RemovePod(pod.record.id.clone()));
-                    report.created.push(*pod);
-                }
-                Action::PutConfigMap(record) => self.put_object(record, undo)?,
-                Action::PutSecret { record, data } => {
-                    report.secrets.push(self.put_secret(record, &data, undo)?);
-                }
-                Action::CreateVolume(record) => {
-                    let name = record.spec.name.clone();
-                    if self.create_volume(&record)? == Made::New {
-                        undo.push(Undo::RemoveVolume(name.clone()));
-                        report.volumes.push(name);
-                    }
-                }
-                Action::StartPod { id, name } => starts.push((id, name)),
-                Action::RemovePod { id, grace, .. } => removals.push((id, grace)),
-                Action::RemoveObject { kind, name } => objects.push((kind, name)),
-                Action::RemoveVolume { name } => volumes.push(name),
-            }
-        }
-        self.start_pods(starts, report)?;
-        for (id, result) in self.remove_pods(&removals) {
-            match result {
-                Ok(()) => report.removed_pods.push(id),
-                Err(error) => report.not_removed.push((id, error)),
-            }
-        }
-        if !report.not_removed.is_empty() {
-            // What pods use goes after them.
-            return Ok(());
-        }
-        for (kind, name) in objects {
-            self.remove_object(kind, &name)?;
-            report.removed_objects.push((kind, name));
-        }
-        for name in volumes {
-            match self.remove_volume(&name)? {
-                VolumeRemoval::Removed => report.removed_volumes.push(name),
-                VolumeRemoval::Unknown => {}
-                VolumeRemoval::InUse(pods) => report.warnings.push(kept(&name, &pods)),
+        let same_kind = |a: &Action, b: &Action| discriminant(a) == discriminant(b);
+        for actions in plan.0.chunk_by(same_kind) {
+            self.step(actions, report, undo)?;
+            if !report.not_removed.is_empty() {
+                // What pods use goes after them.
+                break;
             }
         }
         Ok(())
     }
 
+    /// Carries out actions of one kind; those that wait for pods wait for all of them at once.
+    fn step(
+        &mut self,
+        actions: &[Action],
+        report: &mut Report,
+        undo: &mut Vec<Undo>,
+    ) -> Result<(), EngineError> {
+        match actions.first() {
+            Some(Action::StartPod { .. }) => self.start_pods(&pods_of(actions), report),
+            Some(Action::TakeDownPod { .. }) => self.take_down_pods(&pods_of(actions), undo),
+            Some(Action::HandOver { .. }) => self.hand_over(actions, report, undo),
+            Some(Action::RemovePod { .. }) => {
+                // What was handed over is done: from here on there is no way back.
+                self.forget_old_secrets(undo)?;
+                undo.clear();
+                self.remove_planned(actions, report);
+                Ok(())
+            }
+            _ => actions
+                .iter()
+                .try_for_each(|action| self.run(action, report, undo)),
+        }
+    }
+
+    /// Carries out one action that waits for no pod.
+    fn run(
+        &mut self,
+        action: &Action,
+        report: &mut Report,
+        undo: &mut Vec<Undo>,
+    ) -> Result<(), EngineError> {
+        match action {
+            Action::CreatePod(pod) => {
+                self.store.create_pod(pod)?;
+                undo.push(Undo::RemovePod(pod.record.id.clone()));
+                report.created.push((**pod).clone());
+            }
+            Action::PutConfigMap(record) => self.put_object(record.clone(), undo)?,
+            Action::PutSecret { record, data } => {
+                report
+                    .secrets
+                    .push(self.put_secret(record.clone(), data, undo)?);
+            }
+            Action::CreateVolume(record) => {
+                let name = record.spec.name.clone();
+                if self.create_volume(record)? == Made::New {
+                    undo.push(Undo::RemoveVolume(name.clone()));
+                    report.volumes.push(name);
+                }
+            }
+            Action::RemoveObject { kind, name } => {
+                self.remove_object(kind, name)?;
+                report.removed_objects.push((kind, name.clone()));
+            }
+            Action::RemoveVolume { name } => match self.remove_volume(name)? {
+                VolumeRemoval::Removed => report.removed_volumes.push(name.clone()),
+                VolumeRemoval::Unknown => {}
+                VolumeRemoval::InUse(pods) => report.warnings.push(kept(name, &pods)),
+            },
+            Action::KeepPod { id, name } => report.kept.push((id.clone(), name.clone())),
+            Action::StartPod { .. }
+            | Action::TakeDownPod { .. }
+            | Action::HandOver { .. }
+            | Action::RemovePod { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn remove_planned(&mut self, actions: &[Action], report: &mut Report) {
+        let removals: Vec<_> = actions.iter().filter_map(removal).collect();
+        for (id, result) in self.remove_pods(&removals) {
+            match result {
+                Ok(()) => report.removed_pods.push(id),
+                // Another pod serves in its place: what is left of it is swept by the next command.
+                Err(error) if report.replaced.contains(&id) => {
+                    let words = format!(
+                        "pod {} was replaced, but is not gone yet: {error}",
+                        id.short()
+                    );
+                    report.warnings.push(words);
+                }
+                Err(error) => report.not_removed.push((id, error)),
+            }
+        }
+        self.settle(report);
+    }
+
     fn start_pods(
         &mut self,
-        pods: Vec<(PodId, PodName)>,
+        pods: &[(PodId, PodName)],
         report: &mut Report,
     ) -> Result<(), EngineError> {
-        let wishes: Vec<Wish> = pods
-            .iter()
-            .map(|(pod, _)| Wish {
-                pod: pod.clone(),
-                container: None,
-                kind: IntentKind::Start,
-            })
-            .collect();
-        let results = self.carry_out(&wishes);
-        for ((_, pod), result) in pods.into_iter().zip(results) {
+        let results = self.wish_all(pods, &IntentKind::Start);
+        for ((id, pod), result) in pods.iter().zip(results) {
+            let pod = pod.clone();
             match result {
+                // Nobody waits for a pod's second try while another one serves.
+                Ok(Outcome::Deferred(failure)) if report.is_candidate(id) => {
+                    return Err(EngineError::NotStarted { pod, failure });
+                }
                 Ok(Outcome::Deferred(failure)) => {
                     report.warnings.push(format!("pod `{pod}`: {failure}"));
                 }
@@ -156,6 +219,23 @@ impl Engine {
             }
         }
         Ok(())
+    }
+
+    /// Wishes the same of several pods, and waits for all of them at once.
+    pub(super) fn wish_all(
+        &mut self,
+        pods: &[(PodId, PodName)],
+        kind: &IntentKind,
+    ) -> Vec<Result<Outcome, EngineError>> {
+        let wishes: Vec<Wish> = pods
+            .iter()
+            .map(|(pod, _)| Wish {
+                pod: pod.clone(),
+                container: None,
+                kind: kind.clone(),
+            })
+            .collect();
+        self.carry_out(&wishes)
     }
 
     /// Stops pods in their grace periods, all at once, and removes everything that is their own.
@@ -383,6 +463,8 @@ impl Engine {
 
     fn take_back(&mut self, step: Undo) -> Result<(), EngineError> {
         match step {
+            Undo::PutUp(pod) => self.put_up(pod),
+            Undo::HandBack { old, new } => self.hand_back(&old, &new),
             Undo::RemovePod(pod) => {
                 for (_, result) in self.remove_pods(&[(pod, Some(Seconds(0)))]) {
                     result?;
@@ -421,6 +503,23 @@ pub fn take_down(
     let cgroup = cgroups::remove(&paths.pod(&pod.id).cgroup).map_err(|error| error.to_string());
     let sandbox = sandbox::tear_down(paths, pod, others).map_err(|error| error.to_string());
     cgroup.and(sandbox)
+}
+
+fn pods_of(actions: &[Action]) -> Vec<(PodId, PodName)> {
+    let pod = |action: &Action| match action {
+        Action::StartPod { id, name } | Action::TakeDownPod { id, name } => {
+            Some((id.clone(), name.clone()))
+        }
+        _ => None,
+    };
+    actions.iter().filter_map(pod).collect()
+}
+
+fn removal(action: &Action) -> Option<(PodId, Option<Seconds>)> {
+    match action {
+        Action::RemovePod { id, grace, .. } => Some((id.clone(), *grace)),
+        _ => None,
+    }
 }
 
 fn kept(volume: &VolumeName, pods: &[PodName]) -> String {

@@ -4,7 +4,7 @@ use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use super::objects::ObjectError;
+use super::objects::{ObjectError, Objects};
 use super::paths::Paths;
 use super::protocol::SummonError;
 use super::sandbox::SandboxError;
@@ -163,6 +163,14 @@ impl Engine {
             correct(&self.paths, pod, &boot).map_err(EngineError::io(Path::new("/proc")))?;
         }
         Ok(observed)
+    }
+
+    /// Returns the ConfigMaps and Secrets that are kept here, with their values.
+    ///
+    /// # Errors
+    /// The database or the file of a Secret cannot be read.
+    pub fn objects(&self) -> Result<Objects, EngineError> {
+        Ok(Objects::load(&self.paths, &self.store.objects()?)?)
     }
 
     /// Returns the image that a reference means, if it is here.

@@ -21,6 +21,7 @@ pub mod protocol;
 pub mod sandbox;
 pub mod stage;
 pub mod start;
+mod succession;
 pub mod usage;
 pub mod volumes;
 pub mod wishes;

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::paths::Paths;
 use crate::model::observed::{ConfigData, ObjectContent, ObjectRecord};
+pub use crate::model::pod::ObjectKind;
 use crate::names::ObjectName;
 use crate::sys::mount;
 
@@ -33,13 +34,6 @@ pub type Values = BTreeMap<String, Vec<u8>>;
 pub struct Objects {
     config_maps: BTreeMap<ObjectName, Values>,
     secrets: BTreeMap<ObjectName, Values>,
-}
-
-/// Which kind of object a reference means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ObjectKind {
-    ConfigMap,
-    Secret,
 }
 
 impl Objects {

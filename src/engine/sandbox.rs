@@ -109,7 +109,13 @@ fn set_up_steps(
     }
     set_kernel_settings(pod_paths, &pod.spec)?;
     let warnings = match pod_network(paths, pod)? {
-        Some(network) => network::set_up(&network)?,
+        Some(mut network) => {
+            if !pod.standing.is_serving() {
+                // They lead to the pod before it until this one has started.
+                network.ports.clear();
+            }
+            network::set_up(&network)?
+        }
         None if kinds.contains(&NamespaceKind::Net) => {
             network::set_up_loopback(&pod_paths.namespace("net"))?;
             Vec::new()
@@ -136,6 +142,25 @@ pub fn tear_down(paths: &Paths, pod: &PodRecord, others: OtherPods) -> Result<()
     };
     remove_mounts(&pod_paths)?;
     network
+}
+
+/// Leads the published ports of one pod to the one that takes its place.
+///
+/// # Errors
+/// The packet filter refuses; the ports lead where they led.
+pub fn lead_ports(
+    paths: &Paths,
+    from: Option<&PodRecord>,
+    to: &PodRecord,
+) -> Result<(), SandboxError> {
+    let from = match from {
+        Some(pod) => pod_network(paths, pod)?,
+        None => None,
+    };
+    match pod_network(paths, to)? {
+        Some(to) => Ok(network::lead_ports(from.as_ref(), &to)?),
+        None => Ok(()),
+    }
 }
 
 /// Returns the namespaces that the pod has of its own and shares among its containers.

@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use nix::sys::stat::Mode;
@@ -29,8 +30,8 @@ use crate::image::rootfs::lower_directories;
 use crate::image::store::ContentStore;
 use crate::model::container::{ContainerSpec, SeccompProfile, StopSignal};
 use crate::model::infra::{EtcHostname, IpcNamespace, PidNamespace};
-use crate::model::network::NetworkSpec;
-use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord};
+use crate::model::network::{NetworkSpec, PublishedPort};
+use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord, Standing};
 use crate::model::state::ExitStatus;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
@@ -97,6 +98,8 @@ pub struct Context {
     content: ContentStore,
     /// The ports of the host, held while the pod is set up; also the right to set it up.
     ports: Mutex<Option<PortHold>>,
+    /// Whether the ports are the pod's own, and not those of a pod whose place it is to take.
+    settled: AtomicBool,
     /// The right to make the pod's volumes: containers that start together share them.
     volumes: Mutex<()>,
     /// The line to the keeper, once something is kept.
@@ -120,6 +123,7 @@ impl Context {
             images,
             content,
             ports: Mutex::new(None),
+            settled: AtomicBool::new(pod.record.standing.is_serving()),
             volumes: Mutex::new(()),
             keeper: Mutex::new(None),
         })
@@ -245,14 +249,61 @@ impl Context {
         if sandbox::is_set_up(&paths) {
             return self.ensure_init(&paths);
         }
-        let published: Vec<_> = self.pod.spec.published_ports().collect();
+        let (pod, own_ports) = self.standing()?;
         *ports = None;
-        let held = hold_ports(&published).map_err(EngineError::from)?;
-        cgroups::create(&paths.cgroup, &self.pod.spec.infra.process.limits)?;
-        sandbox::set_up(&self.installation, &self.pod).map_err(EngineError::from)?;
+        let held = hold_ports(&own_ports).map_err(EngineError::from)?;
+        cgroups::create(&paths.cgroup, &pod.spec.infra.process.limits)?;
+        sandbox::set_up(&self.installation, &pod).map_err(EngineError::from)?;
         self.write_etc(&paths)?;
         *ports = Some(held);
         self.ensure_init(&paths)
+    }
+
+    /// Returns the pod as it is recorded now, and those of its ports that no pod has whose place it is to take.
+    fn standing(&self) -> Result<(PodRecord, Vec<PublishedPort>), EngineError> {
+        let store = open_store(&self.installation)?;
+        let pod = store.pod(&self.pod.id)?.ok_or(EngineError::Removed)?.record;
+        let before = match &pod.standing {
+            Standing::Candidate { of } => store.pod(of)?,
+            Standing::Serving | Standing::Retired { .. } => None,
+        };
+        let mut ports: Vec<_> = pod.spec.published_ports().collect();
+        if let Some(before) = before {
+            let taken: Vec<_> = before.record.spec.published_ports().collect();
+            ports.retain(|port| !taken.iter().any(|taken| taken.collides(port)));
+        }
+        Ok((pod, ports))
+    }
+
+    /// Returns whether the pod has its ports in hand.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.settled.load(Ordering::Relaxed)
+    }
+
+    /// Takes the ports in hand that came to the pod when it took another's place, if it was to take one.
+    ///
+    /// Whoever led them here may have been killed before, so they are led here again. That they cannot be
+    /// held yet is no error: the pod before holds them until it has ended, and then rings again.
+    pub fn settle(&self) {
+        if self.is_settled() {
+            return;
+        }
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some(held), Ok((pod, all))) = (ports.as_mut(), self.standing()) else {
+            return;
+        };
+        if !pod.standing.is_serving() {
+            return;
+        }
+        let mut settled = sandbox::lead_ports(&self.installation, None, &pod).is_ok();
+        for port in all {
+            match hold_ports(&[port]) {
+                Ok(port) => held.add(port),
+                Err(_) => settled = false,
+            }
+        }
+        self.settled.store(settled, Ordering::Relaxed);
     }
 
     /// Starts the init of a shared PID namespace unless it lives, and pins the namespace.

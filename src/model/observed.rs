@@ -26,7 +26,36 @@ pub struct PodRecord {
     pub infra: ContainerId,
     /// The addresses claimed for the pod, in the order of its networks.
     pub addresses: Vec<AssignedAddress>,
+    /// Whether it bears its name and ports, or another pod does.
+    #[serde(default, skip_serializing_if = "Standing::is_serving")]
+    pub standing: Standing,
     pub spec: PodSpec,
+}
+
+/// Which of two pods of one name is meant by it while one replaces the other.
+///
+/// ```text
+/// new pod:  Candidate ──hand over──▶ Serving      nothing leads to a candidate yet
+/// old pod:  Serving ────hand over──▶ Retired      it has a name made from its id, and no ports
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Standing {
+    /// The name, the host ports and the containers' names are its own.
+    #[default]
+    Serving,
+    /// It is to take the place of this pod once it has started.
+    Candidate { of: PodId },
+    /// It had this name until another pod took its place; it goes.
+    Retired { name: PodName },
+}
+
+impl Standing {
+    /// Returns whether the pod bears its name itself.
+    #[must_use]
+    pub fn is_serving(&self) -> bool {
+        *self == Self::Serving
+    }
 }
 
 /// An address that a pod holds on a network.
@@ -211,10 +240,22 @@ pub struct Observed {
 }
 
 impl Observed {
-    /// Returns the pod of this name.
+    /// Returns the pod of this name; one that is to take its place is not meant.
     #[must_use]
     pub fn pod(&self, name: &PodName) -> Option<&ObservedPod> {
-        self.pods.iter().find(|pod| &pod.record.spec.name == name)
+        let named = |pod: &&ObservedPod| &pod.record.spec.name == name;
+        let serving = |pod: &&ObservedPod| pod.record.standing.is_serving();
+        let mut pods = self.pods.iter().filter(named);
+        pods.clone().find(serving).or_else(|| pods.next())
+    }
+
+    /// Returns all pods that have this name, are to have it, or had it before they were replaced.
+    pub fn pods_named(&self, name: &PodName) -> impl Iterator<Item = &ObservedPod> {
+        self.pods.iter().filter(move |pod| {
+            let retired =
+                matches!(&pod.record.standing, Standing::Retired { name: had } if had == name);
+            &pod.record.spec.name == name || retired
+        })
     }
 
     /// Returns the containers that mount a volume of the host.

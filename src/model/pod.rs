@@ -1,14 +1,14 @@
 //! Everything about one pod.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::container::{ContainerSpec, Role, SeccompProfile};
+use super::container::{ContainerSpec, EnvSource, EnvValue, Role, SeccompProfile};
 use super::infra::{InfraSpec, PidNamespace};
 use super::network::{NetworkSpec, PublishedPort};
 use super::quantity::Seconds;
-use super::volume::VolumeSpec;
+use super::volume::{ProjectedSource, VolumeSpec};
 use crate::names::{ContainerName, Hostname, ObjectName, PodId, PodName, VolumeName};
 
 /// Labels or annotations.
@@ -100,6 +100,13 @@ pub enum RestartPolicy {
     Never,
 }
 
+/// The kinds of object that a pod reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ObjectKind {
+    ConfigMap,
+    Secret,
+}
+
 /// How containers are called outside of their pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum ContainerNaming {
@@ -132,6 +139,49 @@ impl PodSpec {
             | VolumeSpec::Projected { .. }
             | VolumeSpec::Image { .. } => None,
         })
+    }
+
+    /// Returns the ConfigMaps and Secrets that the pod reads.
+    #[must_use]
+    pub fn objects(&self) -> BTreeSet<(ObjectKind, &ObjectName)> {
+        let mut objects = BTreeSet::new();
+        for container in self.all_containers() {
+            for from in &container.env_from {
+                objects.insert(match &from.source {
+                    EnvSource::ConfigMap(name) => (ObjectKind::ConfigMap, name),
+                    EnvSource::Secret(name) => (ObjectKind::Secret, name),
+                });
+            }
+            for variable in &container.env {
+                match &variable.value {
+                    EnvValue::ConfigMapKey(key) => {
+                        objects.insert((ObjectKind::ConfigMap, &key.object));
+                    }
+                    EnvValue::SecretKey(key) => {
+                        objects.insert((ObjectKind::Secret, &key.object));
+                    }
+                    EnvValue::Literal(_) | EnvValue::Field(_) | EnvValue::Resource(_) => {}
+                }
+            }
+        }
+        for volume in self.volumes.values() {
+            let VolumeSpec::Projected { sources, .. } = volume else {
+                continue;
+            };
+            for source in sources {
+                match source {
+                    ProjectedSource::ConfigMap(keys) => {
+                        objects.insert((ObjectKind::ConfigMap, &keys.object));
+                    }
+                    ProjectedSource::Secret(keys) => {
+                        objects.insert((ObjectKind::Secret, &keys.object));
+                    }
+                    ProjectedSource::DownwardApi(_)
+                    | ProjectedSource::ServiceAccountToken { .. } => {}
+                }
+            }
+        }
+        objects
     }
 
     /// Returns the name that a container has outside of the pod.

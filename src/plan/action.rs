@@ -32,6 +32,22 @@ pub enum Action {
         id: PodId,
         name: PodName,
     },
+    /// Leave a pod alone that is as it is wanted.
+    KeepPod {
+        id: PodId,
+        name: PodName,
+    },
+    /// Stop a pod that cannot run beside the one that replaces it; its records and data stay.
+    TakeDownPod {
+        id: PodId,
+        name: PodName,
+    },
+    /// Wait until a pod serves, and give it the name and the ports of the one it replaces.
+    HandOver {
+        from: PodId,
+        to: PodId,
+        name: PodName,
+    },
     /// Stop a pod in its grace period, and remove it with everything that is its own.
     RemovePod {
         id: PodId,
@@ -52,7 +68,8 @@ impl Plan {
     /// Returns whether there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        let kept = |action: &Action| matches!(action, Action::KeepPod { .. });
+        self.0.iter().all(kept)
     }
 }
 
@@ -81,6 +98,11 @@ impl fmt::Display for Action {
             Self::PutSecret { record, .. } => write!(f, "keep Secret {}", record.name),
             Self::CreateVolume(record) => write!(f, "create volume {}", record.spec.name),
             Self::StartPod { name, .. } => write!(f, "start pod {name}"),
+            Self::KeepPod { name, .. } => write!(f, "keep pod {name}, which is as it is wanted"),
+            Self::TakeDownPod { name, .. } => write!(f, "stop the old pod {name}"),
+            Self::HandOver { name, .. } => {
+                write!(f, "lead name and ports of pod {name} to the new one")
+            }
             Self::RemovePod { name, .. } => write!(f, "stop and remove pod {name}"),
             Self::RemoveObject { kind, name } => write!(f, "remove {kind} {name}"),
             Self::RemoveVolume { name } => write!(f, "remove volume {name}"),

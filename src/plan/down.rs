@@ -22,15 +22,14 @@ pub fn down(wish: &DownWish, observed: &Observed) -> Plan {
     let mut actions = Vec::new();
     let mut seen = BTreeSet::new();
     for name in &wish.pods {
-        if let Some(pod) = observed.pod(name)
-            && seen.insert(name)
-        {
-            actions.push(Action::RemovePod {
-                id: pod.record.id.clone(),
-                name: name.clone(),
-                grace: None,
-            });
+        if !seen.insert(name) {
+            continue;
         }
+        actions.extend(observed.pods_named(name).map(|pod| Action::RemovePod {
+            id: pod.record.id.clone(),
+            name: name.clone(),
+            grace: None,
+        }));
     }
     for (kind, names) in [("Secret", &wish.secrets), ("ConfigMap", &wish.config_maps)] {
         for name in names {

@@ -4,9 +4,12 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod address;
 mod down;
 mod play;
+mod replace;
 
 pub use action::{Action, Plan};
+pub use address::Bridge;
 pub use down::{DownWish, down};
-pub use play::{Bridge, Host, PlanError, PlayWish, play};
+pub use play::{Existing, Host, PlanError, PlayWish, play};

@@ -1,16 +1,17 @@
 //! What a play has to do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::Ipv4Addr;
 
 use super::action::{Action, Plan};
+use super::address::{Bridge, addresses_in_use, choose_addresses};
+use super::replace::{self, Change};
 use crate::clock::{Clock, IdSource};
-use crate::model::network::NetworkSpec;
 use crate::model::observed::{
-    AssignedAddress, ContainerRecord, ObjectContent, ObjectRecord, Observed, ObservedPod,
-    PodRecord, VolumeRecord,
+    ContainerRecord, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord, Standing,
+    VolumeRecord,
 };
-use crate::model::pod::PodSpec;
+use crate::model::pod::{ObjectKind, PodSpec};
 use crate::model::volume::NamedVolumeSpec;
 use crate::names::{
     ApplicationName, ContainerId, ImageId, ImageRef, NetworkName, ObjectName, PodId, PodName, hex,
@@ -24,6 +25,16 @@ pub struct PlayWish {
     pub application: Application,
     /// Whether the pods are started, too.
     pub start: bool,
+    pub existing: Existing,
+}
+
+/// What becomes of pods that are there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// There must not be any.
+    Refuse,
+    /// One that differs from what is wanted goes as soon as the new one has started (`--replace`).
+    Replace,
 }
 
 /// What a plan has to know of the host.
@@ -32,14 +43,8 @@ pub struct Host {
     /// The images that the pods' containers name, each resolved.
     pub images: BTreeMap<ImageRef, ImageId>,
     pub bridge: Option<Bridge>,
-}
-
-/// The network that pods get their addresses from.
-#[derive(Debug, Clone, Copy)]
-pub struct Bridge {
-    pub network: Ipv4Addr,
-    pub prefix: u8,
-    pub gateway: Ipv4Addr,
+    /// The Secrets of the application whose values rest here already.
+    pub same_secrets: BTreeSet<ObjectName>,
 }
 
 /// Why there is no plan.
@@ -81,6 +86,7 @@ pub fn play(
         name: owner,
         application,
         start,
+        existing,
     } = wish;
     let Application {
         pods,
@@ -89,38 +95,15 @@ pub fn play(
         secrets,
     } = application;
     let now = clock.now();
-    let mut taken = addresses_in_use(observed);
-    let mut names = BTreeSet::new();
-    let mut actions = Vec::new();
-    let mut starts = Vec::new();
-    // Before the pods that use them, so that an undo removes those first.
+    let mut steps = Steps::default();
     for spec in missing_volumes(volumes, &pods, observed) {
-        actions.push(Action::CreateVolume(VolumeRecord {
+        steps.volumes.push(Action::CreateVolume(VolumeRecord {
             application: Some(owner.clone()),
             created: now,
             spec,
         }));
     }
-    for spec in pods {
-        if let Some(holder) = observed.pod(&spec.name) {
-            let id = holder.record.id.clone();
-            return Err(PlanError::PodExists {
-                name: spec.name,
-                id,
-            });
-        }
-        if !names.insert(spec.name.clone()) {
-            return Err(PlanError::PodTwice { name: spec.name });
-        }
-        let pod = new_pod(spec, &owner, host, &mut taken, ids, now)?;
-        if start {
-            starts.push(Action::StartPod {
-                id: pod.record.id.clone(),
-                name: pod.record.spec.name.clone(),
-            });
-        }
-        actions.push(Action::CreatePod(Box::new(pod)));
-    }
+    let mut changed = BTreeSet::new();
     for map in config_maps {
         let record = ObjectRecord {
             name: map.name,
@@ -132,10 +115,16 @@ pub fn play(
         match present(observed, &record) {
             Some(old) if old.content == record.content => {}
             Some(old) if old.immutable => return Err(immutable(&record)),
-            _ => actions.push(Action::PutConfigMap(record)),
+            _ => {
+                changed.insert((ObjectKind::ConfigMap, record.name.clone()));
+                steps.objects.push(Action::PutConfigMap(record));
+            }
         }
     }
     for data in secrets {
+        if existing == Existing::Replace && host.same_secrets.contains(&data.name) {
+            continue;
+        }
         let record = ObjectRecord {
             name: data.name.clone(),
             application: Some(owner.clone()),
@@ -150,10 +139,113 @@ pub fn play(
         if present(observed, &record).is_some_and(|old| old.immutable) {
             return Err(immutable(&record));
         }
-        actions.push(Action::PutSecret { record, data });
+        changed.insert((ObjectKind::Secret, record.name.clone()));
+        steps.objects.push(Action::PutSecret { record, data });
     }
-    actions.extend(starts);
-    Ok(Plan(actions))
+    let mut taken = addresses_in_use(observed);
+    let mut names = BTreeSet::new();
+    for spec in pods {
+        if !names.insert(spec.name.clone()) {
+            return Err(PlanError::PodTwice { name: spec.name });
+        }
+        let old = observed.pod(&spec.name);
+        let change = match (old, existing) {
+            (None, _) => Change::Create,
+            (Some(old), Existing::Refuse) => {
+                let id = old.record.id.clone();
+                return Err(PlanError::PodExists {
+                    name: spec.name,
+                    id,
+                });
+            }
+            (Some(old), Existing::Replace) => replace::change(old, &spec, &host.images, &changed),
+        };
+        for left in replace::left_over(observed, &spec.name, old) {
+            steps.left_over.push(remove(left));
+        }
+        if let (Some(old), Change::Keep) = (old, change) {
+            steps.keep(old, start);
+            continue;
+        }
+        let mut pod = new_pod(spec, &owner, host, &mut taken, ids, now)?;
+        if let Some(old) = old {
+            pod.record.standing = Standing::Candidate {
+                of: old.record.id.clone(),
+            };
+        }
+        steps.create(pod, old.map(|old| (old, change)), start);
+    }
+    Ok(steps.into_plan())
+}
+
+/// The actions of a play by their turn.
+#[derive(Debug, Default)]
+struct Steps {
+    /// What commands that were killed have left of these pods.
+    left_over: Vec<Action>,
+    kept: Vec<Action>,
+    /// Before the pods that use them, so that an undo removes those first.
+    volumes: Vec<Action>,
+    pods: Vec<Action>,
+    objects: Vec<Action>,
+    stops: Vec<Action>,
+    starts: Vec<Action>,
+    hand_overs: Vec<Action>,
+    removals: Vec<Action>,
+}
+
+impl Steps {
+    fn keep(&mut self, old: &ObservedPod, start: bool) {
+        let PodRecord { id, spec, .. } = &old.record;
+        let (id, name) = (id.clone(), spec.name.clone());
+        if start && replace::is_stopped(old) {
+            let (id, name) = (id.clone(), name.clone());
+            self.starts.push(Action::StartPod { id, name });
+        }
+        self.kept.push(Action::KeepPod { id, name });
+    }
+
+    fn create(&mut self, pod: ObservedPod, old: Option<(&ObservedPod, Change)>, start: bool) {
+        let id = pod.record.id.clone();
+        let name = pod.record.spec.name.clone();
+        if let Some((old, change)) = old {
+            let from = old.record.id.clone();
+            if change == Change::StopFirst && start {
+                let (id, name) = (from.clone(), name.clone());
+                self.stops.push(Action::TakeDownPod { id, name });
+            }
+            let (to, name) = (id.clone(), name.clone());
+            self.hand_overs.push(Action::HandOver { from, to, name });
+            self.removals.push(remove(old));
+        }
+        if start {
+            self.starts.push(Action::StartPod { id, name });
+        }
+        self.pods.push(Action::CreatePod(Box::new(pod)));
+    }
+
+    fn into_plan(self) -> Plan {
+        let turns = [
+            self.left_over,
+            self.kept,
+            self.volumes,
+            self.pods,
+            self.objects,
+            self.stops,
+            self.starts,
+            self.hand_overs,
+            self.removals,
+        ];
+        Plan(turns.into_iter().flatten().collect())
+    }
+}
+
+fn remove(pod: &ObservedPod) -> Action {
+    Action::RemovePod {
+        id: pod.record.id.clone(),
+        name: pod.record.spec.name.clone(),
+        grace: None,
+    }
 }
 
 /// Returns the named volumes that are missing: those of the documents, and those that pods only name.
@@ -223,75 +315,8 @@ fn new_pod(
         application: owner.clone(),
         created: now,
         infra,
+        standing: Standing::Serving,
         spec,
     };
     Ok(ObservedPod { record, containers })
-}
-
-fn addresses_in_use(observed: &Observed) -> BTreeSet<Ipv4Addr> {
-    observed
-        .pods
-        .iter()
-        .flat_map(|pod| &pod.record.addresses)
-        .filter_map(|assigned| match assigned.address {
-            IpAddr::V4(address) => Some(address),
-            IpAddr::V6(_) => None,
-        })
-        .collect()
-}
-
-fn choose_addresses(
-    spec: &PodSpec,
-    host: &Host,
-    taken: &mut BTreeSet<Ipv4Addr>,
-) -> Result<Vec<AssignedAddress>, PlanError> {
-    let NetworkSpec::Bridge { networks } = &spec.infra.network else {
-        return Ok(Vec::new());
-    };
-    let Some(attachment) = networks.first() else {
-        return Ok(Vec::new());
-    };
-    let no_network = |network: &NetworkName| PlanError::NoNetwork {
-        pod: spec.name.clone(),
-        network: network.clone(),
-    };
-    if let Some(second) = networks.get(1) {
-        return Err(no_network(&second.network));
-    }
-    let bridge = host
-        .bridge
-        .as_ref()
-        .ok_or_else(|| no_network(&attachment.network))?;
-    let address = match attachment.address {
-        Some(address) => address,
-        None => IpAddr::V4(
-            bridge
-                .free_address(taken)
-                .ok_or_else(|| PlanError::NoAddress {
-                    pod: spec.name.clone(),
-                    network: bridge.network,
-                    prefix: bridge.prefix,
-                })?,
-        ),
-    };
-    if let IpAddr::V4(address) = address {
-        taken.insert(address);
-    }
-    Ok(vec![AssignedAddress {
-        network: attachment.network.clone(),
-        address,
-        prefix: bridge.prefix,
-        gateway: IpAddr::V4(bridge.gateway),
-    }])
-}
-
-impl Bridge {
-    /// Returns the lowest address that is neither the network's, the gateway's, the broadcast nor in use.
-    fn free_address(&self, taken: &BTreeSet<Ipv4Addr>) -> Option<Ipv4Addr> {
-        let first = u32::from(self.network);
-        let size = 1u32.checked_shl(32 - u32::from(self.prefix))?;
-        (first + 1..first.saturating_add(size - 1))
-            .map(Ipv4Addr::from)
-            .find(|address| *address != self.gateway && !taken.contains(address))
-    }
 }

@@ -2,14 +2,17 @@
 #![forbid(unsafe_code)]
 
 mod asked;
+mod claims;
 mod intent;
 mod lease;
 mod lock;
 mod sqlite;
 mod store;
+mod succession;
 mod volumes;
 
 pub use asked::{Asked, Noted};
+pub use claims::Taken;
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use lease::{Lease, LeaseError};
 pub use lock::{
@@ -17,5 +20,6 @@ pub use lock::{
     PodGuard, PodShare, Reporter, StoreGuard,
 };
 pub use sqlite::{Durability, StoreError};
-pub use store::{Store, Taken};
+pub use store::Store;
+pub use succession::HandOver;
 pub use volumes::VolumeRemoval;

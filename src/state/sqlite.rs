@@ -60,7 +60,7 @@ pub enum StoreError {
     },
     /// A name, address or port that another pod holds.
     #[error(transparent)]
-    Taken(#[from] super::store::Taken),
+    Taken(#[from] super::claims::Taken),
     #[error("moving the data of volume `{name}`")]
     Volume {
         name: crate::names::VolumeName,
@@ -265,7 +265,7 @@ pub(super) enum Inner {
     #[error(transparent)]
     Record(#[from] serde_json::Error),
     #[error(transparent)]
-    Taken(#[from] super::store::Taken),
+    Taken(#[from] super::claims::Taken),
     #[error("moving the data of volume `{name}`")]
     Volume {
         name: crate::names::VolumeName,

@@ -11,10 +11,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::asked;
+use super::claims::claim_all;
 use super::intent::{IntentState, Outcome};
 use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
-use crate::model::network::PublishedPort;
 use crate::model::observed::{ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord};
 use crate::names::{ContainerId, ObjectName, PodId};
 
@@ -42,22 +42,6 @@ CREATE TABLE intents (
 CREATE INDEX intents_of_pod ON intents (pod, seq);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
 "];
-
-/// A name, address or port that somebody else has.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Taken {
-    #[error("name {name:?} is in use: {what} already exists, {holder}")]
-    Name {
-        name: String,
-        what: &'static str,
-        /// Where it is.
-        holder: String,
-    },
-    #[error("address {address} is in use by pod `{holder}`")]
-    Address { address: String, holder: String },
-    #[error("port {port} is already taken by pod `{holder}`")]
-    Port { port: String, holder: String },
-}
 
 /// The database of one root directory.
 #[derive(Debug)]
@@ -184,11 +168,13 @@ impl Store {
         by: &str,
     ) -> Result<(), StoreError> {
         self.0.write(Durability::Full, |tx| {
-            tx.execute("DELETE FROM containers WHERE id = ?1", [id.as_str()])?;
+            // Another pod has the name by now if it took this one's place.
             tx.execute(
-                "DELETE FROM claims WHERE kind = 'name' AND value = ?1",
-                [full_name],
+                "DELETE FROM claims WHERE kind = 'name' AND value = ?1
+                 AND pod = ?2",
+                [full_name, pod.as_str()],
             )?;
+            tx.execute("DELETE FROM containers WHERE id = ?1", [id.as_str()])?;
             asked::leave_word(tx, pod, Some(id), by)
         })
     }
@@ -379,7 +365,7 @@ pub(super) fn records<T: DeserializeOwned>(
     Ok(found)
 }
 
-fn pod(tx: &Transaction<'_>, id: &PodId) -> Result<Option<ObservedPod>, Inner> {
+pub(super) fn pod(tx: &Transaction<'_>, id: &PodId) -> Result<Option<ObservedPod>, Inner> {
     let Some(record) =
         records::<PodRecord>(tx, "SELECT record FROM pods WHERE id = ?1", [id.as_str()])?.pop()
     else {
@@ -393,120 +379,11 @@ fn pod(tx: &Transaction<'_>, id: &PodId) -> Result<Option<ObservedPod>, Inner> {
     Ok(Some(ObservedPod { record, containers }))
 }
 
-/// Claims every name, address and port of a pod, or says who has it.
-fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), Inner> {
-    let spec = &pod.record.spec;
-    let id = &pod.record.id;
-    claim_name(tx, spec.name.as_str(), id, "pod")?;
-    claim_name(tx, &spec.infra_name(id), id, "container")?;
-    for container in &pod.containers {
-        claim_name(tx, &spec.full_name(&container.name), id, "container")?;
-    }
-    for address in &pod.record.addresses {
-        let value = format!("{} {}", address.network, address.address);
-        if let Some(holder) = claim(tx, "address", &value, id)? {
-            return Err(Taken::Address {
-                address: address.address.to_string(),
-                holder: holder.name,
-            }
-            .into());
-        }
-    }
-    for port in spec.published_ports() {
-        claim_port(tx, &port, id)?;
-    }
-    Ok(())
-}
-
-fn claim_name(
-    tx: &Transaction<'_>,
-    name: &str,
-    pod: &PodId,
-    what: &'static str,
-) -> Result<(), Inner> {
-    match claim(tx, "name", name, pod)? {
-        Some(holder) => Err(Taken::Name {
-            name: name.to_owned(),
-            what,
-            holder: match what {
-                "pod" if holder.name == name => format!("with id {}", holder.short_id),
-                _ => format!("in pod `{}` {}", holder.name, holder.short_id),
-            },
-        }
-        .into()),
-        None => Ok(()),
-    }
-}
-
-/// Claims a port; one on all addresses excludes one on any.
-fn claim_port(tx: &Transaction<'_>, port: &PublishedPort, pod: &PodId) -> Result<(), Inner> {
-    let ip = port
-        .one_address()
-        .map_or_else(|| "*".to_owned(), |ip| ip.to_string());
-    let prefix = format!("{} {} ", port.protocol, port.host_port);
-    let holder: Option<String> = tx
-        .query_row(
-            "SELECT pod FROM claims WHERE kind = 'port' AND substr(value, 1, length(?1)) = ?1
-             AND (?2 = '*' OR value IN (?1 || ?2, ?1 || '*'))",
-            params![prefix, ip],
-            |row| row.get(0),
-        )
-        .optional()?;
-    let holder = match holder {
-        Some(holder) => Some(pod_name(tx, &holder)?),
-        None => claim(tx, "port", &format!("{prefix}{ip}"), pod)?.map(|holder| holder.name),
-    };
-    match holder {
-        Some(holder) => {
-            let port = port.to_string();
-            Err(Taken::Port { port, holder }.into())
-        }
-        None => Ok(()),
-    }
-}
-
-/// The pod that has what another one claims.
-struct ClaimHolder {
-    short_id: String,
-    name: String,
-}
-
-/// Inserts a claim, or returns the pod that has it.
-fn claim(
-    tx: &Transaction<'_>,
-    kind: &str,
-    value: &str,
-    pod: &PodId,
-) -> Result<Option<ClaimHolder>, Inner> {
-    let inserted = tx.execute(
-        "INSERT INTO claims (kind, value, pod) VALUES (?1, ?2, ?3) ON CONFLICT DO NOTHING",
-        params![kind, value, pod.as_str()],
-    )?;
-    if inserted > 0 {
-        return Ok(None);
-    }
-    let holder: String = tx.query_row(
-        "SELECT pod FROM claims WHERE kind = ?1 AND value = ?2",
-        params![kind, value],
-        |row| row.get(0),
-    )?;
-    Ok(Some(ClaimHolder {
-        name: pod_name(tx, &holder)?,
-        short_id: holder.chars().take(12).collect(),
-    }))
-}
-
-fn pod_name(tx: &Transaction<'_>, id: &str) -> Result<String, Inner> {
-    let records = records::<PodRecord>(tx, "SELECT record FROM pods WHERE id = ?1", [id])?;
-    Ok(records
-        .first()
-        .map_or_else(|| id.to_owned(), |record| record.spec.name.to_string()))
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::asked::{Asked, Noted};
     use super::super::intent::IntentKind;
+    use super::super::{HandOver, Taken};
     use super::*;
     use crate::model::container::{
         Lifecycle, Privileges, Probes, ProcessSpec, PullPolicy, Terminal, TerminationMessage,
@@ -516,6 +393,7 @@ mod tests {
         SharedNamespaces, UserNamespace,
     };
     use crate::model::network::{ContainerPort, DnsSpec, HostPort, NetworkSpec, Protocol};
+    use crate::model::observed::Standing;
     use crate::model::pod::{ContainerNaming, PodSpec, RestartPolicy};
     use crate::model::quantity::Seconds;
     use crate::model::{ContainerSpec, Role};
@@ -607,6 +485,7 @@ mod tests {
                 created: jiff::Timestamp::UNIX_EPOCH,
                 infra: ContainerId::parse(&format!("{digit}f").repeat(32)).unwrap(),
                 addresses: vec![],
+                standing: Standing::Serving,
                 spec,
             },
             containers: vec![record],
@@ -737,5 +616,55 @@ mod tests {
             Store::open(directory.path(), locks),
             Err(StoreError::Damaged { .. })
         ));
+    }
+
+    #[test]
+    fn a_candidate_shares_the_claims_of_the_pod_it_replaces_and_of_no_other() {
+        let (_directory, mut store) = store();
+        let old = pod("web", 'a', Some(("0.0.0.0", 80)));
+        store.create_pod(&old).unwrap();
+        store
+            .create_pod(&pod("other", 'b', Some(("0.0.0.0", 81))))
+            .unwrap();
+        let candidate = |digit, port| {
+            let mut pod = pod("web", digit, Some(("0.0.0.0", port)));
+            let of = old.record.id.clone();
+            pod.record.standing = Standing::Candidate { of };
+            pod
+        };
+        let taken = store.create_pod(&candidate('c', 81)).unwrap_err();
+        assert!(
+            matches!(taken, StoreError::Taken(Taken::Port { .. })),
+            "{taken}"
+        );
+        let new = candidate('d', 80);
+        store.create_pod(&new).unwrap();
+        let second = store.create_pod(&candidate('e', 80)).unwrap_err();
+        assert!(
+            matches!(second, StoreError::Taken(Taken::Place { .. })),
+            "{second}"
+        );
+
+        let HandOver::Done(Some(before)) = store.hand_over(&new.record.id).unwrap() else {
+            panic!("nobody handed over");
+        };
+        assert_eq!(*before, old);
+        let name = |store: &Store, id: &PodId| store.pod(id).unwrap().unwrap().record.spec.name;
+        assert_eq!(name(&store, &new.record.id).as_str(), "web");
+        assert_eq!(
+            name(&store, &old.record.id).as_str(),
+            "retired-aaaaaaaaaaaa"
+        );
+        store.hand_back(&before, &new.record.id).unwrap();
+        assert_eq!(store.pod(&old.record.id).unwrap().unwrap(), old);
+        assert_eq!(store.pod(&new.record.id).unwrap().unwrap(), new);
+
+        store.hand_over(&new.record.id).unwrap();
+        store.remove_pod(&old.record.id, "a test").unwrap();
+        let taken = store.create_pod(&pod("web", 'f', None)).unwrap_err();
+        assert!(
+            matches!(taken, StoreError::Taken(Taken::Name { .. })),
+            "{taken}"
+        );
     }
 }

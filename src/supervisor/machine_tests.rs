@@ -66,6 +66,7 @@ fn pod(policy: RestartPolicy, roles: &[(Role, &str)]) -> ObservedPod {
             created: Timestamp::UNIX_EPOCH,
             infra: id(99),
             addresses: vec![],
+            standing: crate::model::observed::Standing::Serving,
             spec,
         },
         containers,

@@ -322,7 +322,13 @@ impl Supervisor {
 
     fn take(&mut self, note: Note) {
         match note {
-            Note::Ring => self.rung = true,
+            Note::Ring => {
+                self.rung = true;
+                if !self.context.is_settled() {
+                    let context = self.context.clone();
+                    tokio::task::spawn_blocking(move || context.settle());
+                }
+            }
             Note::Reap => self.reap_strangers(),
             Note::ClientGone(client) => {
                 self.clients.remove(&client);

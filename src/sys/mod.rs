@@ -24,5 +24,6 @@ pub mod procfs;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;
+pub mod tcp;
 pub mod terminal;
 pub mod tree;

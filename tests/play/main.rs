@@ -11,6 +11,7 @@ mod pausing;
 mod played;
 mod podman;
 mod probes;
+mod replace;
 mod settings;
 mod together;
 mod traces;

@@ -70,6 +70,12 @@ pub struct Play {
     #[arg(long, hide = true, requires = "down")]
     pub force: bool,
     /// Replace pods that are there already
+    ///
+    /// A pod that is as it is wanted, and whose ConfigMaps and Secrets are unchanged, is left alone. Another
+    /// one serves until the new one has started, is ready and listens where the old one does; then the host's
+    /// ports lead to the new one, and the old one is removed. When the new one cannot start, the old one stays.
+    /// Pods that cannot run at once (host network, the same fixed address, the same volume or host path
+    /// mounted for writing) follow one another: the old one is stopped first, and started again on a failure.
     #[arg(long)]
     pub replace: bool,
     /// Print what would be done, and do nothing

@@ -1,6 +1,6 @@
 //! `kube play` and `kube down`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -15,14 +15,15 @@ use super::unmet::{self, Pulls};
 use super::{lifecycle, open, pull};
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
+use crate::engine::objects::{ObjectKind, Values};
 use crate::engine::{Engine, sandbox};
 use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::model::infra::EtcHostname;
 use crate::model::network::NetworkSpec;
 use crate::model::pod::{ContainerNaming, PodSpec};
 use crate::names::{ApplicationName, ImageId, ImageRef, ObjectName};
-use crate::plan::{self, Bridge, DownWish, Host, PlayWish};
-use crate::translate::{self, Application, PlayOptions, TranslatedReading};
+use crate::plan::{self, Bridge, DownWish, Existing, Host, PlayWish};
+use crate::translate::{self, Application, PlayOptions, SecretData, TranslatedReading};
 
 /// Plays manifests.
 pub(super) fn play<W: Write>(
@@ -47,12 +48,17 @@ pub(super) fn play<W: Write>(
     let (application, origins) = (translated.application, translated.origins);
     let mut engine = open::engine(global, "kube play")?;
     let observed = engine.observed()?;
+    let existing = match arguments.replace {
+        true => Existing::Replace,
+        false => Existing::Refuse,
+    };
     let pulls = match arguments.dry_run {
         true => Pulls::Nothing,
         false => Pulls::ByPolicy,
     };
     let parts = (&application, &origins);
-    unmet::check(Some(&mut engine), &mut reading, parts, &observed, pulls)?;
+    let there = (&observed, existing);
+    unmet::check(Some(&mut engine), &mut reading, parts, there, pulls)?;
     accept(&reading, unknown_fields, &application)?;
     if pulls == Pulls::ByPolicy {
         let flags = (&arguments.registry, arguments.quiet);
@@ -67,6 +73,7 @@ pub(super) fn play<W: Write>(
         name: application_name(&arguments.files),
         application,
         start: arguments.start,
+        existing,
     };
     let mut observed = observed;
     let report = loop {
@@ -127,12 +134,6 @@ pub(super) fn down<W: Write>(
 }
 
 fn refuse_unsupported(arguments: &Play) -> Result<(), Error> {
-    if arguments.replace {
-        return Err(Error::Usage {
-            message: "--replace is not supported yet".to_owned(),
-            help: Some("take the old pods down first: `podwright kube down FILE`"),
-        });
-    }
     if arguments.userns.is_some() {
         return Err(Error::Usage {
             message: "--userns is not supported yet: pods share the host's user namespace"
@@ -321,7 +322,36 @@ fn gather(engine: &mut Engine, application: &Application) -> Result<Host, Error>
         }
         false => None,
     };
-    Ok(Host { images, bridge })
+    Ok(Host {
+        images,
+        bridge,
+        same_secrets: same_secrets(engine, &application.secrets)?,
+    })
+}
+
+/// Returns which Secrets rest here already, with the same values.
+fn same_secrets(engine: &Engine, secrets: &[SecretData]) -> Result<BTreeSet<ObjectName>, Error> {
+    let mut same = BTreeSet::new();
+    if secrets.is_empty() {
+        return Ok(same);
+    }
+    let objects = engine.objects()?;
+    for secret in secrets {
+        let is_same = |rests: &Values| {
+            rests.len() == secret.values.len()
+                && secret
+                    .values
+                    .iter()
+                    .all(|(key, value)| rests.get(key).is_some_and(|rests| rests == value.reveal()))
+        };
+        if objects
+            .get(ObjectKind::Secret, &secret.name)
+            .is_some_and(is_same)
+        {
+            same.insert(secret.name.clone());
+        }
+    }
+    Ok(same)
 }
 
 fn find_image(engine: &mut Engine, pod: &PodSpec, reference: &ImageRef) -> Result<ImageId, Error> {

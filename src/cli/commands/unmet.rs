@@ -9,10 +9,11 @@ use crate::manifest::rules::{self, Present, Spot};
 use crate::manifest::{self, FindingType, Located, Reading};
 use crate::model::container::PullPolicy;
 use crate::model::network::PublishedPort;
-use crate::model::observed::{ConfigData, ObjectContent, Observed};
+use crate::model::observed::{ConfigData, ObjectContent, Observed, ObservedPod};
 use crate::model::pod::PodSpec;
 use crate::model::volume::VolumeSpec;
 use crate::names::PodName;
+use crate::plan::Existing;
 use crate::translate::{Application, Origins};
 
 /// Adds what is missing to the findings of the manifests.
@@ -23,7 +24,7 @@ pub(super) fn check(
     engine: Option<&mut Engine>,
     reading: &mut Reading,
     (application, origins): (&Application, &Origins),
-    observed: &Observed,
+    (observed, existing): (&Observed, Existing),
     pulls: Pulls,
 ) -> Result<(), Error> {
     let present = Present {
@@ -33,7 +34,9 @@ pub(super) fn check(
     rules::check_present(reading, &present);
     let mut found = Vec::new();
     for pod in &application.pods {
-        let unmet = [name_in_use(pod, observed)].into_iter().flatten();
+        let old = observed.pod(&pod.name);
+        let name = old.filter(|_| existing == Existing::Refuse);
+        let unmet = name.map(|holder| name_in_use(pod, holder)).into_iter();
         let unmet = unmet.chain(host_paths(pod)).chain(ports(pod, observed));
         for unmet in unmet.chain(grants::missing(pod)) {
             match unmet.locate(reading, &pod.name, origins) {
@@ -141,8 +144,8 @@ fn missing_images(
     Ok(missing)
 }
 
-fn name_in_use<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
-    observed.pod(&pod.name).map(|holder| Unmet {
+fn name_in_use<'a>(pod: &PodSpec, holder: &ObservedPod) -> Unmet<'a> {
+    Unmet {
         spot: Spot::Name,
         kind: FindingType::Duplicate,
         message: format!(
@@ -150,7 +153,7 @@ fn name_in_use<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
             pod.name.as_str(),
             holder.record.id.short()
         ),
-    })
+    }
 }
 
 fn host_paths(pod: &PodSpec) -> impl Iterator<Item = Unmet<'_>> {
@@ -167,18 +170,25 @@ fn host_paths(pod: &PodSpec) -> impl Iterator<Item = Unmet<'_>> {
     })
 }
 
-/// Finds ports that another pod or a foreign process has.
+/// Finds ports that another pod or a foreign process has; those of the pod it replaces are its own.
 fn ports<'a>(pod: &PodSpec, observed: &Observed) -> Option<Unmet<'a>> {
+    let holder = |port: &PublishedPort| {
+        let has = |other: &&ObservedPod| {
+            let mut ports = other.record.spec.published_ports();
+            ports.any(|other| other.collides(port))
+        };
+        observed.pods.iter().find(has)
+    };
+    let own: Vec<_> = observed
+        .pods_named(&pod.name)
+        .map(|pod| &pod.record.id)
+        .collect();
     pod.published_ports().find_map(|port| {
-        let holder = observed
-            .pods
-            .iter()
-            .map(|pod| &pod.record.spec)
-            .find(|other| other.published_ports().any(|other| other.collides(&port)));
-        let message = match holder {
+        let message = match holder(&port).map(|pod| &pod.record) {
+            Some(holder) if own.contains(&&holder.id) => None,
             Some(holder) => Some(format!(
                 "port {port} is already taken by pod `{}`",
-                holder.name
+                holder.spec.name
             )),
             None => foreign(&port),
         };

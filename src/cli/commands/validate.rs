@@ -12,6 +12,7 @@ use crate::manifest::{
     CustomKinds, Extent, Located, MissingSchemas, Severity, ValidateOptions, Validation, Verdict,
 };
 use crate::model::observed::Observed;
+use crate::plan::Existing;
 use crate::translate::{self, PlayOptions};
 
 /// Checks manifests and touches nothing.
@@ -78,9 +79,13 @@ fn this_host(global: &Global, validation: &mut Validation<'_>) -> Result<(), Err
         true => {
             let mut engine = super::open::engine(global, "kube validate")?;
             let observed = engine.observed()?;
-            unmet::check(Some(&mut engine), reading, parts, &observed, pulls)
+            let there = (&observed, Existing::Refuse);
+            unmet::check(Some(&mut engine), reading, parts, there, pulls)
         }
-        false => unmet::check(None, reading, parts, &Observed::default(), pulls),
+        false => {
+            let there = (&Observed::default(), Existing::Refuse);
+            unmet::check(None, reading, parts, there, pulls)
+        }
     }
 }
 

@@ -124,6 +124,7 @@ pub(super) fn observed() -> Observed {
                 created: at("2024-05-01T11:00:00Z"),
                 infra: ContainerId::parse(&id('f')).unwrap(),
                 addresses: Vec::new(),
+                standing: crate::model::observed::Standing::Serving,
                 spec,
             },
             containers,

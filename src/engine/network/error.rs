@@ -29,6 +29,9 @@ pub enum NetworkError {
         /// The bridge's network.
         subnet: Ipv4Subnet,
     },
+    /// The sockets of a pod cannot be listed.
+    #[error("listing the sockets of the pod")]
+    Sockets(#[source] std::io::Error),
     /// All private networks are in use.
     #[error("no private IPv4 network is free: the host has routes to all of them")]
     NoFreeSubnet,

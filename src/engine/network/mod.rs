@@ -18,6 +18,7 @@ mod host;
 mod pod;
 mod ports;
 mod setup;
+mod succession;
 
 pub use bridge::remove_unused;
 pub use error::{NetworkError, NetworkWarning};
@@ -25,3 +26,4 @@ pub use host::HostNetwork;
 pub use pod::PodNetwork;
 pub use ports::{PortHold, hold_ports};
 pub use setup::{OtherPods, set_up, set_up_loopback, tear_down};
+pub use succession::{connections, lead_ports, listens};

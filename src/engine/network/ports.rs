@@ -19,6 +19,11 @@ pub struct PortHold {
 }
 
 impl PortHold {
+    /// Adds ports that were held later.
+    pub fn add(&mut self, other: Self) {
+        self.sockets.extend(other.sockets);
+    }
+
     /// Returns the sockets, to be passed on to the process that keeps them.
     #[must_use]
     pub fn into_sockets(self) -> Vec<OwnedFd> {

@@ -168,6 +168,18 @@ impl Firewall {
         self.run_script(&text)
     }
 
+    /// Puts forwards in the place of others at one moment: no packet meets neither.
+    ///
+    /// # Errors
+    /// There is no table, or a port of either leads elsewhere. Nothing has changed then.
+    pub fn exchange(&self, old: &[PortForward], new: &[PortForward]) -> Result<(), FirewallError> {
+        let mut text = self.removal(old);
+        for forward in new {
+            self.line(&mut text, "add", forward.map(), &forward.element());
+        }
+        self.run_script(&text)
+    }
+
     /// Tells whether the table is there with its rules.
     ///
     /// # Errors
@@ -230,16 +242,20 @@ impl Firewall {
     }
 
     fn delete(&self, forwards: &[PortForward]) -> Result<(), FirewallError> {
+        if forwards.is_empty() {
+            return Ok(());
+        }
+        self.run_script(&self.removal(forwards))
+    }
+
+    fn removal(&self, forwards: &[PortForward]) -> String {
         let mut text = String::new();
         for forward in forwards {
             // Adding first refuses to delete an element that leads elsewhere by now.
             self.line(&mut text, "add", forward.map(), &forward.element());
             self.line(&mut text, "delete", forward.map(), &forward.key());
         }
-        if text.is_empty() {
-            return Ok(());
-        }
-        self.run_script(&text)
+        text
     }
 
     fn line(&self, text: &mut String, verb: &str, map: &str, element: &str) {
