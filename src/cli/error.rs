@@ -56,6 +56,12 @@ pub enum Error {
         image: String,
         source: Box<crate::image::ImageError>,
     },
+    /// An image that did not go.
+    #[error("pushing `{image}`")]
+    Push {
+        image: String,
+        source: Box<crate::image::ImageError>,
+    },
     /// What this host says of registries cannot be used, or a registry cannot.
     #[error(transparent)]
     Registry(Box<crate::image::registry::RegistryError>),

@@ -8,21 +8,32 @@ use super::output::tell;
 use crate::image::registry::{BlobEnd, BlobProgress, Progress, Silent};
 use crate::names::{Digest, ImageRef};
 
+/// What is being done, in the words of its lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Doing {
+    Pull,
+    Push,
+}
+
 /// Returns what fits standard error; nothing is told when `quiet`.
-pub(super) fn progress(quiet: bool) -> Box<dyn Progress> {
+pub(super) fn progress(doing: Doing, quiet: bool) -> Box<dyn Progress> {
     if quiet {
         return Box::new(Silent);
     }
     if !std::io::stderr().is_terminal() {
-        return Box::new(Lines);
+        return Box::new(Lines(doing));
     }
     Box::new(Bars {
+        doing,
         all: MultiProgress::with_draw_target(ProgressDrawTarget::stderr()),
     })
 }
 
-fn first_line(image: &ImageRef) -> String {
-    format!("Trying to pull {image}...")
+fn first_line(doing: Doing, image: &ImageRef) -> String {
+    match doing {
+        Doing::Pull => format!("Trying to pull {image}..."),
+        Doing::Push => format!("Pushing {image}..."),
+    }
 }
 
 /// The first digits of a digest, which tell blobs apart.
@@ -31,13 +42,13 @@ fn short(digest: &Digest) -> &str {
 }
 
 /// One line when something begins or ends.
-struct Lines;
+struct Lines(Doing);
 
 struct Line(String);
 
 impl Progress for Lines {
     fn begins(&self, image: &ImageRef) {
-        tell(&first_line(image));
+        tell(&first_line(self.0, image));
     }
 
     fn blob(&self, digest: &Digest, _: u64) -> Box<dyn BlobProgress + '_> {
@@ -65,6 +76,7 @@ impl BlobProgress for Line {
 
 /// One bar a blob.
 struct Bars {
+    doing: Doing,
     all: MultiProgress,
 }
 
@@ -72,7 +84,7 @@ struct Bar(ProgressBar);
 
 impl Progress for Bars {
     fn begins(&self, image: &ImageRef) {
-        self.note(&first_line(image));
+        self.note(&first_line(self.doing, image));
     }
 
     fn blob(&self, digest: &Digest, size: u64) -> Box<dyn BlobProgress + '_> {

@@ -129,7 +129,7 @@ pub fn report(error: &Error) -> Report {
         | Error::Unmet(_)
         | Error::Catalog(_)
         | Error::Generate(_) => Report::error(chain(error)),
-        Error::Pull { source, .. } => match &**source {
+        Error::Pull { source, .. } | Error::Push { source, .. } => match &**source {
             ImageError::Registry(cause) => registry(error, cause),
             _ => Report::error(chain(error)),
         },

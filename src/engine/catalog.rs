@@ -8,9 +8,10 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::image::archive::{Loaded, load};
 use crate::image::import::{ImportOptions, Imported, import};
 use crate::image::members::Input;
-use crate::image::registry::{Access, Progress, Pulled, pull_all};
-use crate::image::{ImageError, ImageRecord, hello};
-use crate::names::{ImageId, ImageRef};
+use crate::image::registry::{Access, Progress, Pulled, pull_all, push};
+use crate::image::save::{SaveForm, Wanted, save, save_directory};
+use crate::image::{Compression, ImageError, ImageRecord, hello};
+use crate::names::{Digest, ImageId, ImageRef};
 
 /// An image that cannot be removed or is not there.
 #[derive(Debug, thiserror::Error)]
@@ -115,6 +116,44 @@ impl Engine {
         let records: Vec<ImageRecord> = came.map(|pulled| pulled.image.clone()).collect();
         self.record_images(&records)?;
         Ok(results)
+    }
+
+    /// Pushes an image to a registry, and returns the digest of its manifest there.
+    ///
+    /// # Errors
+    /// The registry refuses it.
+    pub fn push_image(
+        &self,
+        access: &Access,
+        image: &ImageRecord,
+        to: (&ImageRef, Option<Compression>),
+        progress: &dyn Progress,
+    ) -> Result<Digest, EngineError> {
+        let lease = self.images.lease()?;
+        Ok(push((&self.images, &lease), access, image, to, progress)?)
+    }
+
+    /// Writes images as one archive.
+    ///
+    /// # Errors
+    /// Content is missing or damaged, or the writer fails.
+    pub fn save_images(
+        &self,
+        wanted: &[Wanted],
+        form: SaveForm,
+        out: impl std::io::Write,
+    ) -> Result<(), EngineError> {
+        let _lease = self.images.lease()?;
+        Ok(save(&self.images, wanted, form, out)?)
+    }
+
+    /// Writes images into a directory.
+    ///
+    /// # Errors
+    /// Content is missing or damaged, or the directory cannot be written.
+    pub fn save_images_in(&self, wanted: &[Wanted], directory: &Path) -> Result<(), EngineError> {
+        let _lease = self.images.lease()?;
+        Ok(save_directory(&self.images, wanted, directory)?)
     }
 
     /// Returns the built-in image, made now if it is not there yet.

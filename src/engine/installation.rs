@@ -188,6 +188,12 @@ impl Engine {
         Ok(found)
     }
 
+    /// Returns the whole names that a name may stand for, the likeliest first.
+    #[must_use]
+    pub fn meanings(&self, reference: &ImageRef) -> Vec<ImageRef> {
+        candidates(reference)
+    }
+
     /// Returns the image with this id, if it is here.
     ///
     /// # Errors
@@ -201,7 +207,19 @@ impl Engine {
 /// Finds the image that a reference means among those recorded.
 #[must_use]
 pub(super) fn find<'a>(images: &'a [ImageRecord], reference: &ImageRef) -> Option<&'a ImageRecord> {
-    let candidates = match reference.registry() {
+    candidates(reference).iter().find_map(|candidate| {
+        images.iter().find(|image| match candidate.digest() {
+            Some(digest) => image.names.iter().any(|name| {
+                let known = &image.digest == digest || name.digest() == Some(digest);
+                known && name.name() == candidate.name()
+            }),
+            None => image.names.contains(candidate),
+        })
+    })
+}
+
+fn candidates(reference: &ImageRef) -> Vec<ImageRef> {
+    match reference.registry() {
         Some(_) => vec![reference.qualified()],
         None => {
             // A file that cannot be read is told by whoever pulls; here it says nothing.
@@ -211,16 +229,7 @@ pub(super) fn find<'a>(images: &'a [ImageRecord], reference: &ImageRef) -> Optio
             candidates.extend(Registries::default().short_names(reference).candidates);
             candidates
         }
-    };
-    candidates.iter().find_map(|candidate| {
-        images.iter().find(|image| match candidate.digest() {
-            Some(digest) => image.names.iter().any(|name| {
-                let known = &image.digest == digest || name.digest() == Some(digest);
-                known && name.name() == candidate.name()
-            }),
-            None => image.names.contains(candidate),
-        })
-    })
+    }
 }
 
 fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()> {

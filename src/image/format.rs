@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Deserializer, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use super::pack::Compression;
 use crate::names::Digest;
 
 /// Whose words a manifest uses that we write.
@@ -21,7 +22,7 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
-    fn manifest_type(self) -> &'static str {
+    pub(super) fn manifest_type(self) -> &'static str {
         match self {
             Self::Oci => "application/vnd.oci.image.manifest.v1+json",
             Self::Docker => "application/vnd.docker.distribution.manifest.v2+json",
@@ -41,6 +42,15 @@ impl Dialect {
             // As podman has it, although the layer is not compressed.
             Self::Docker => "application/vnd.docker.image.rootfs.diff.tar.gzip",
         }
+    }
+}
+
+/// Returns the media type of a compressed layer; Docker's words have none for zstd.
+pub(super) fn layer_type(dialect: Dialect, compression: Compression) -> &'static str {
+    match (dialect, compression) {
+        (Dialect::Docker, _) => "application/vnd.docker.image.rootfs.diff.tar.gzip",
+        (Dialect::Oci, Compression::Gzip) => "application/vnd.oci.image.layer.v1.tar+gzip",
+        (Dialect::Oci, Compression::Zstd) => "application/vnd.oci.image.layer.v1.tar+zstd",
     }
 }
 
@@ -154,15 +164,31 @@ pub(super) struct Manifest {
 impl Manifest {
     /// Returns the manifest of a configuration and of layers that are plain tars.
     pub(super) fn new(dialect: Dialect, config: &[u8], layers: &[(Digest, u64)]) -> Self {
-        let layer = |(digest, size): &(Digest, u64)| {
-            Descriptor::new(dialect.layer_type(), digest.clone(), *size)
-        };
+        let layer = |(digest, size): &(Digest, u64)| (dialect.layer_type(), digest.clone(), *size);
+        Self::of(dialect, config, layers.iter().map(layer).collect())
+    }
+
+    /// Returns the manifest of a configuration and of layers with their media types.
+    pub(super) fn of(
+        dialect: Dialect,
+        config: &[u8],
+        layers: Vec<(&'static str, Digest, u64)>,
+    ) -> Self {
+        let layer = |(media_type, digest, size)| Descriptor::new(media_type, digest, size);
         let digest = digest_of(config);
         Self {
             schema_version: 2,
             media_type: Some(dialect.manifest_type().to_owned()),
             config: Descriptor::new(dialect.config_type(), digest, config.len() as u64),
-            layers: layers.iter().map(layer).collect(),
+            layers: layers.into_iter().map(layer).collect(),
+        }
+    }
+
+    /// Returns whose words it uses.
+    pub(super) fn dialect(&self) -> Dialect {
+        match self.media_type.as_deref() {
+            Some(docker) if docker == Dialect::Docker.manifest_type() => Dialect::Docker,
+            _ => Dialect::Oci,
         }
     }
 

@@ -12,15 +12,19 @@
 pub mod archive;
 mod error;
 mod format;
+mod hashed;
 pub mod hello;
 pub mod import;
 pub mod members;
+mod pack;
 pub mod record;
 pub mod registry;
 pub mod rootfs;
+pub mod save;
 pub mod store;
 pub mod unpack;
 pub mod user;
 
 pub use error::ImageError;
+pub use pack::Compression;
 pub use record::{ImageConfig, ImageDetails, ImageRecord};

@@ -4,6 +4,7 @@
 //! blobs/sha256/HEX      manifests and configurations, byte for byte
 //! layers/HEX/fs         one unpacked layer, named by its diff id
 //! layers/HEX/layer.json what is known about it
+//! layers/HEX/frame.zst  its tar without the content of files
 //! downloads/HEX         the blob of a layer that is being pulled, or whose pull broke; locked while it is
 //! tmp/XXXXXX            the workspace of one running load, locked by it
 //! lock                  shared while content is added, exclusive while garbage is collected
@@ -14,7 +15,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
@@ -24,9 +25,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ImageError;
 use super::format::{ConfigFile, Manifest, digest_of};
+use super::hashed::Hashed;
 use super::record::{ImageDetails, ImageRecord};
-use super::unpack::Limits;
+use super::unpack::{FRAME, Limits, rebuild};
 use crate::names::Digest;
+use crate::sys::path::{Resolve, open_file, open_root};
 
 /// The largest manifest or configuration that is read.
 pub(super) const DOCUMENT_LIMIT: u64 = 8 << 20;
@@ -155,6 +158,31 @@ impl ContentStore {
     pub fn layer_info(&self, diff_id: &Digest) -> Option<LayerInfo> {
         let text = fs::read(self.layer_home(diff_id).join("layer.json")).ok()?;
         serde_json::from_slice(&text).ok()
+    }
+
+    /// Writes the tar of a layer again, and checks that it is the one the layer was.
+    pub(super) fn write_layer(
+        &self,
+        diff_id: &Digest,
+        out: &mut impl Write,
+    ) -> Result<(), ImageError> {
+        let home = self.layer_home(diff_id);
+        let frame = home.join(FRAME);
+        let frame = File::open(&frame).map_err(ImageError::file("opening", frame))?;
+        let root = home.join("fs");
+        let root = open_root(&root).map_err(ImageError::file("opening", root))?;
+        let content = |path: &Path| open_file(&root, path, Resolve::InRoot);
+        let mut hashed = Hashed::new(out);
+        let written = rebuild(frame, content, &mut hashed);
+        written.map_err(ImageError::file("writing the tar of", home))?;
+        match hashed.digest() {
+            found if found == *diff_id => Ok(()),
+            found => Err(ImageError::Damaged {
+                what: "a layer of the store".to_owned(),
+                wanted: diff_id.clone(),
+                found,
+            }),
+        }
     }
 
     /// Returns whether all content of an image is here.

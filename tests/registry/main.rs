@@ -5,6 +5,8 @@
 mod network;
 
 mod access;
+mod hostile;
 mod image;
 mod pull;
+mod push;
 mod site;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::registry::Pull;
+use super::registry::{Pull, Push};
 use super::{Filter, Format};
 
 /// Commands about images that need no noun.
@@ -23,6 +23,14 @@ pub enum ImageCommand {
     /// Layers come side by side, and each is unpacked while it comes. A pull that was ended goes on
     /// where it was; two pulls of one image share the work.
     Pull(Pull),
+    /// Send an image to a registry
+    ///
+    /// Layers that the registry has are not sent again; an image that it has whole keeps its digest.
+    Push(Push),
+    /// Write images into an archive or a directory
+    Save(Save),
+    /// Show the steps that made an image
+    History(History),
 }
 
 /// Commands about images.
@@ -92,6 +100,53 @@ pub struct Load {
     /// Print no progress
     #[arg(short, long)]
     pub quiet: bool,
+}
+
+/// Arguments of `save`.
+#[derive(Debug, Args)]
+pub struct Save {
+    /// Images, by name or id
+    #[arg(required = true, value_name = "IMAGE")]
+    pub images: Vec<String>,
+    /// Where to write; without it, standard output
+    #[arg(short, long, value_name = "PATH")]
+    pub output: Option<PathBuf>,
+    /// Form of what is written
+    #[arg(long, value_enum, default_value_t = SaveFormat::DockerArchive, value_name = "FORMAT")]
+    pub format: SaveFormat,
+    /// Print no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[arg(short, long, hide = true)]
+    multi_image_archive: bool,
+}
+
+/// The form of saved images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SaveFormat {
+    DockerArchive,
+    OciArchive,
+    OciDir,
+}
+
+/// Arguments of `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// The image, by name or id
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
+    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
+    pub format: Option<Format>,
+    /// Print the ids alone
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// Print ids and commands in full
+    #[arg(long)]
+    pub no_trunc: bool,
+    /// Print sizes and times as people read them
+    #[arg(short = 'H', long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
+    pub human: bool,
 }
 
 /// Arguments of `import`.

@@ -23,8 +23,8 @@ pub use container::{
     RestartContainers, StartContainers, StopContainers, Targets, WaitCondition, WaitContainers,
 };
 pub use image::{
-    ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages, Load,
-    RemoveImages, Tag,
+    History, ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages,
+    Load, RemoveImages, Save, SaveFormat, Tag,
 };
 pub use kube::{
     Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validation, WorkloadKind,
@@ -33,7 +33,7 @@ pub use pod::{
     InspectPods, KillPods, ListPods, LogSelection, PausePods, PodCommand, PodExists, PodLogs,
     PodSort, PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
-pub use registry::{Login, Logout, Pull, Registry};
+pub use registry::{CompressionFormat, Login, Logout, Pull, Push, Registry};
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Target, Validate};
 pub use volume::{

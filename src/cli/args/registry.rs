@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// How registries are met; nothing here matters to images that are on this host.
 #[derive(Debug, Args)]
@@ -21,6 +21,39 @@ pub struct Registry {
     pub tls_verify: Option<bool>,
     #[arg(long, hide = true)]
     pub signature_policy: Option<PathBuf>,
+}
+
+/// Arguments of `push`.
+#[derive(Debug, Args)]
+pub struct Push {
+    /// The image, by name or id
+    #[arg(value_name = "IMAGE")]
+    pub image: String,
+    /// Its name in a registry; without it, the one it has
+    #[arg(value_name = "NAME")]
+    pub destination: Option<String>,
+    /// How its layers are compressed; without it, as the registry has them, or gzip
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    pub compression_format: Option<CompressionFormat>,
+    /// Write the digest of the manifest into a file
+    #[arg(long, value_name = "FILE")]
+    pub digestfile: Option<PathBuf>,
+    /// Print no progress
+    #[arg(short, long)]
+    pub quiet: bool,
+    #[command(flatten)]
+    pub registry: Registry,
+    #[arg(long, hide = true)]
+    disable_content_trust: bool,
+    #[arg(long, hide = true)]
+    remove_signatures: bool,
+}
+
+/// How layers are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum CompressionFormat {
+    Gzip,
+    Zstd,
 }
 
 /// Arguments of `login`.

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use super::super::args::{
-    ImageExists, ImageSort, Import, InspectImages, ListImages, Load, RemoveImages, Tag,
+    History, ImageExists, ImageSort, Import, InspectImages, ListImages, Load, RemoveImages, Tag,
 };
 use super::super::error::Error;
 use super::super::filter;
 use super::super::output::{Format, tell};
-use super::super::view::{ImageInspect, ImageRow, images};
+use super::super::view::{self, Figures, HistoryRow, ImageInspect, ImageRow, images};
 use super::Context;
 use super::inspect::show;
 use super::lifecycle::outcome;
@@ -176,4 +176,27 @@ pub(super) fn exists(context: &mut Context<'_>, exists: &ImageExists) -> Result<
         Err(CatalogError::Unknown(_)) => Err(Error::Code(1)),
         Err(error) => Err(error.into()),
     }
+}
+
+pub(super) fn history(context: &mut Context<'_>, history: &History) -> Result<(), Error> {
+    let mut engine = context.engine("history")?;
+    let image = engine.look_up_image(&history.image)?;
+    let store = engine.images();
+    let details = store.details(&image).map_err(EngineError::from)?;
+    let size = |layer| store.layer_info(layer).map_or(0, |info| info.size);
+    let layers: Vec<u64> = image.layers.iter().map(size).collect();
+    let figures = match history.human {
+        true => Figures::Human,
+        false => Figures::Exact,
+    };
+    let form = (width(context, history.no_trunc), figures);
+    let rows = view::history(&image, &details, &layers, SystemClock.now(), form);
+    let shown: &[&str] = match history.quiet {
+        true => &["ID"],
+        false => &HistoryRow::SHOWN,
+    };
+    let format = history.format.as_ref().unwrap_or(&Format::Table);
+    Ok(context
+        .output
+        .rows(&rows, format, shown, headings(history.quiet))?)
 }

@@ -18,6 +18,7 @@ mod pod_ps;
 mod port;
 mod ps;
 mod pull;
+mod push;
 mod stats;
 mod top;
 mod unmet;
@@ -122,6 +123,9 @@ fn run_image_file(context: &mut Context<'_>, command: &ImageCommand) -> Result<(
         ImageCommand::Import(arguments) => image::import(context, arguments),
         ImageCommand::Tag(arguments) => image::tag(context, arguments),
         ImageCommand::Pull(arguments) => pull::pull(context, arguments),
+        ImageCommand::Push(arguments) => push::push(context, arguments),
+        ImageCommand::Save(arguments) => push::save(context, arguments),
+        ImageCommand::History(arguments) => image::history(context, arguments),
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::args::{Pull, Registry};
 use super::super::error::Error;
 use super::super::output::tell;
-use super::super::progress::progress;
+use super::super::progress::{Doing, progress};
 use super::super::report::chain;
 use super::Context;
 use super::lifecycle::outcome;
@@ -28,7 +28,7 @@ pub(super) fn pull(context: &mut Context<'_>, pull: &Pull) -> Result<(), Error> 
     let names = pull.images.iter().map(|name| reference(name));
     let names = names.collect::<Result<Vec<_>, _>>()?;
     let mut engine = context.engine("pull")?;
-    let progress = progress(pull.quiet);
+    let progress = progress(Doing::Pull, pull.quiet);
     let mut errors = Vec::new();
     for (name, result) in names
         .iter()
@@ -88,7 +88,7 @@ pub(super) fn for_play(
     let secrets = pull_secrets(engine, application, observed)?;
     let access = access(flags, secrets)?;
     let names: Vec<ImageRef> = wanted.keys().cloned().collect();
-    let progress = progress(quiet);
+    let progress = progress(Doing::Pull, quiet);
     let results = engine.pull_images(&access, &names, &*progress)?;
     let mut missing = BTreeMap::new();
     for ((name, need), result) in wanted.into_iter().zip(results) {

@@ -107,7 +107,7 @@ fn row(
     now: Timestamp,
     width: Width,
 ) -> ImageRow {
-    let names: Vec<String> = image.names.iter().map(ToString::to_string).collect();
+    let names = repo_tags(image);
     let none = || "<none>".to_owned();
     ImageRow {
         id: image.id.to_string(),
@@ -137,11 +137,22 @@ fn row(
     }
 }
 
+/// Returns the names with tags; one that is a digest stands among the digests.
+fn repo_tags(image: &ImageRecord) -> Vec<String> {
+    let tagged = image.names.iter().filter(|name| name.digest().is_none());
+    tagged.map(ToString::to_string).collect()
+}
+
 fn repo_digests(image: &ImageRecord) -> Vec<String> {
-    let names = image.names.iter();
-    names
-        .map(|name| format!("{}@{}", name.name(), image.digest))
-        .collect()
+    let mut digests = Vec::new();
+    for name in &image.names {
+        let digest = name.digest().unwrap_or(&image.digest);
+        let text = format!("{}@{digest}", name.name());
+        if !digests.contains(&text) {
+            digests.push(text);
+        }
+    }
+    digests
 }
 
 /// All that is known of an image, with podman's fields.

@@ -4,6 +4,7 @@
 //! conmon), its field is left out rather than made up.
 
 mod container;
+mod history;
 mod image;
 mod inspect;
 mod pod;
@@ -14,6 +15,7 @@ mod volume;
 mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};
+pub(super) use history::{Figures, HistoryRow, history};
 pub(super) use image::{ImageInspect, ImageRow, images};
 pub(super) use inspect::{ContainerInspect, Host, inspect_container};
 pub(super) use pod::{PodRow, pods};

@@ -55,6 +55,7 @@ impl Credentials {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Scope {
     Pull(String),
+    Push(String),
     /// Nothing but to be known.
     Login,
 }
@@ -63,6 +64,7 @@ impl Scope {
     fn text(&self) -> Option<String> {
         match self {
             Self::Pull(repository) => Some(format!("repository:{repository}:pull")),
+            Self::Push(repository) => Some(format!("repository:{repository}:pull,push")),
             Self::Login => None,
         }
     }

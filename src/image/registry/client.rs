@@ -11,7 +11,7 @@ use ureq::{Body, BodyReader};
 use super::RegistryError;
 use super::auth::{Credentials, Scope, grant, message_of};
 use super::error::is_certificate;
-use super::http::{Ask, Http, host_of, text_of};
+use super::http::{Ask, Content, Http, host_of, join, text_of};
 use crate::image::format::{MANIFESTS, digest_of};
 use crate::image::store::DOCUMENT_LIMIT;
 use crate::names::Digest;
@@ -153,6 +153,69 @@ impl Client {
             .limit(u64::MAX)
             .reader();
         Ok(Stream { from, reader })
+    }
+
+    /// Returns whether the registry has a blob, for somebody who pushes.
+    pub(super) fn has_blob(
+        &self,
+        repository: &str,
+        digest: &Digest,
+    ) -> Result<bool, RegistryError> {
+        let what = format!("blob `{digest}`");
+        let asked = self.again(|| {
+            let url = self.url(&format!("{repository}/blobs/{digest}"))?;
+            let scope = Scope::Push(repository.to_owned());
+            self.ask(&scope, &Ask::new(Method::HEAD, url), &what)
+        });
+        match asked {
+            Ok(_) => Ok(true),
+            Err(RegistryError::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Sends a blob: where to, the registry says.
+    pub(super) fn upload(
+        &self,
+        repository: &str,
+        digest: &Digest,
+        content: Content<'_>,
+    ) -> Result<(), RegistryError> {
+        let what = format!("a push of blob `{digest}`");
+        let scope = Scope::Push(repository.to_owned());
+        let start = self.url(&format!("{repository}/blobs/uploads/"))?;
+        let opened = self.ask(&scope, &Ask::new(Method::POST, start.clone()), &what)?;
+        let location = text_of(&opened, &header::LOCATION).unwrap_or_default();
+        let start = start.parse().ok();
+        let Some(to) = start.and_then(|start| join(&start, location)) else {
+            return Err(RegistryError::Protocol {
+                host: self.host().to_owned(),
+                what: "place for an upload".to_owned(),
+            });
+        };
+        let to = to.to_string();
+        let joint = if to.contains('?') { '&' } else { '?' };
+        let mut ask = Ask::new(Method::PUT, format!("{to}{joint}digest={digest}"))
+            .header(header::CONTENT_TYPE, "application/octet-stream");
+        ask.content = content;
+        self.ask(&scope, &ask, &what).map(drop)
+    }
+
+    /// Gives the manifest its name.
+    pub(super) fn put_manifest(
+        &self,
+        repository: &str,
+        reference: &str,
+        (media_type, bytes): (&str, &[u8]),
+    ) -> Result<(), RegistryError> {
+        let what = format!("a push of image `{repository}:{reference}`");
+        self.again(|| {
+            let url = self.url(&format!("{repository}/manifests/{reference}"))?;
+            let mut ask = Ask::new(Method::PUT, url).header(header::CONTENT_TYPE, media_type);
+            ask.content = Content::Bytes(bytes);
+            self.ask(&Scope::Push(repository.to_owned()), &ask, &what)
+                .map(drop)
+        })
     }
 
     fn ask_blob(

@@ -4,6 +4,7 @@
 //! tells who asks goes to the registry alone, never to the storage that it points to.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub(super) struct Ask<'a> {
 pub(super) enum Content<'a> {
     Nothing,
     Bytes(&'a [u8]),
+    File(&'a File),
 }
 
 impl Ask<'_> {
@@ -125,6 +127,7 @@ impl Http {
         let sent = match ask.content {
             Content::Nothing => builder.body(()).map(|request| agent.run(request)),
             Content::Bytes(bytes) => builder.body(bytes).map(|request| agent.run(request)),
+            Content::File(file) => builder.body(file).map(|request| agent.run(request)),
         };
         sent.map_err(|error| failed(error.into()))?.map_err(failed)
     }

@@ -22,6 +22,7 @@ mod partial;
 mod progress;
 mod proxy;
 mod pull;
+mod push;
 mod resolve;
 mod tls;
 
@@ -31,3 +32,4 @@ pub use config::{Logins, Places, Registries, ShortNames, login, logout};
 pub use error::RegistryError;
 pub use progress::{BlobEnd, BlobProgress, Progress, Silent};
 pub use pull::{Pulled, pull_all};
+pub use push::push;

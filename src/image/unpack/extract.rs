@@ -22,6 +22,7 @@ use rustix::fs::{XattrFlags, lsetxattr};
 use tar::EntryType;
 
 use super::attributes::{Attributes, set_time};
+use super::frame::Shared;
 use super::wire::{Limits, Meaning, UnpackError, read_error, shown, system};
 
 const OPAQUE: &str = "trusted.overlay.opaque";
@@ -40,10 +41,12 @@ pub(super) fn extract(
     tar: impl Read,
     limits: &Limits,
     meaning: Meaning,
+    frame: &Shared,
 ) -> Result<Extracted, UnpackError> {
     let mut archive = tar::Archive::new(tar);
     let mut writer = Writer {
         limits,
+        frame,
         meaning,
         bytes: 0,
         done: Extracted::default(),
@@ -58,6 +61,7 @@ pub(super) fn extract(
 
 struct Writer<'a> {
     limits: &'a Limits,
+    frame: &'a Shared,
     meaning: Meaning,
     bytes: u64,
     done: Extracted,
@@ -227,7 +231,8 @@ impl Writer<'_> {
                 limit: self.limits.bytes,
             });
         }
-        let sparse = entry.header().entry_type().is_gnu_sparse();
+        // A sparse entry's bytes are not the file's: its reader makes the holes.
+        let framed = !entry.header().entry_type().is_gnu_sparse();
         let size = entry.size();
         let mut file = File::options()
             .write(true)
@@ -235,17 +240,16 @@ impl Writer<'_> {
             .mode(0o600)
             .open(path)
             .map_err(system("making", path))?;
-        if !sparse {
-            let copied = io::copy(entry, &mut file).map_err(system("writing", path))?;
-            return if copied == size {
-                Ok(())
-            } else {
-                Err(read_error(io::ErrorKind::UnexpectedEof.into()))
-            };
+        if framed {
+            let begun = self.frame.borrow_mut().begin_file(path, size);
+            begun.map_err(system("noting", path))?;
         }
-        copy_sparse(entry, &mut file)
-            .and_then(|()| file.set_len(size))
-            .map_err(system("writing", path))
+        let copied = copy_sparse(entry, size, &mut file).map_err(system("writing", path))?;
+        self.frame.borrow_mut().end_file();
+        if copied != size {
+            return Err(read_error(io::ErrorKind::UnexpectedEof.into()));
+        }
+        file.set_len(size).map_err(system("writing", path))
     }
 
     /// Sets what the entry says about the file; a directory's time comes last of all.
@@ -322,21 +326,38 @@ fn set_opaque(directory: &Path) -> Result<(), UnpackError> {
         .map_err(|errno| system("emptying", directory)(errno.into()))
 }
 
-/// Copies and leaves holes where there are only zeros, so that a sparse bomb costs no disk.
-fn copy_sparse(source: &mut impl Read, file: &mut File) -> io::Result<()> {
+/// Copies and leaves holes where there are only zeros, so that a bomb of zeros costs no disk.
+fn copy_sparse(source: &mut impl Read, size: u64, file: &mut File) -> io::Result<u64> {
     static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
-    let mut buffer = vec![0; ZEROS.len()];
+    // Most files are small: each has what it needs, and a byte to see its end.
+    let length = usize::try_from(size).map_or(ZEROS.len(), |size| ZEROS.len().min(size + 1));
+    let mut buffer = vec![0; length];
+    let mut copied = 0;
     loop {
-        let read = source.read(&mut buffer)?;
+        let read = fill(source, &mut buffer)?;
         if read == 0 {
-            return Ok(());
+            return Ok(copied);
         }
-        if buffer[..read] == ZEROS[..read] {
+        // A short file of zeros is not worth a hole.
+        if buffer[..read] == ZEROS {
             file.seek(SeekFrom::Current(i64::try_from(read).unwrap_or(0)))?;
         } else {
             file.write_all(&buffer[..read])?;
         }
+        copied += read as u64;
     }
+}
+
+/// Reads until the buffer is full or the source ends.
+fn fill(source: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match source.read(&mut buffer[filled..])? {
+            0 => break,
+            read => filled += read,
+        }
+    }
+    Ok(filled)
 }
 
 fn parent_of(path: &Path) -> &Path {

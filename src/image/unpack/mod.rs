@@ -2,18 +2,20 @@
 //!
 //! The parent opens files and directories and checks digests; the stage alone reads what others
 //! wrote. It gets the layer as descriptor 0, the directory as 1, and a socket for one request and
-//! one reply as 2, so that nothing of it stands in a command line.
+//! one reply as 2, so that nothing of it stands in a command line. With the request comes the file in
+//! which it keeps the frame of the tar, out of reach of what it unpacks.
 
 mod attributes;
 mod extract;
+mod frame;
 mod stage;
 mod wire;
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Read as _};
 use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -22,7 +24,9 @@ use std::process::{Child, Command, Stdio};
 use super::ImageError;
 use super::store::{ContentStore, LayerInfo, Workspace};
 use crate::names::Digest;
+use crate::sys::descriptor;
 
+pub(super) use frame::rebuild;
 pub use stage::stage_main;
 use wire::Meaning;
 pub(super) use wire::Unpacked;
@@ -30,6 +34,9 @@ pub use wire::{Limits, UnpackError};
 
 /// The hidden first argument that starts the stage.
 pub const STAGE: &str = "stage-unpack";
+
+/// The file beside a layer's content that has the frame of its tar.
+pub(super) const FRAME: &str = "frame.zst";
 
 /// The most a stage may answer.
 const REPLY_LIMIT: u64 = 1 << 20;
@@ -119,7 +126,11 @@ pub fn unpack_files(
     };
     let target = File::open(directory).map_err(ImageError::file("opening", directory))?;
     let limits = Limits::default();
-    let stage = Running::spawn(program, limits, Meaning::Files, source, target.into())?;
+    // Nobody writes this tar again.
+    let nothing = File::options().write(true).open("/dev/null");
+    let nothing = nothing.map_err(ImageError::file("opening", "/dev/null"))?;
+    let to = (target.into(), nothing);
+    let stage = Running::spawn(program, limits, Meaning::Files, source, to)?;
     let (_, unpacked) = stage.finish()?;
     Ok(unpacked.notes)
 }
@@ -144,7 +155,10 @@ impl Running {
         let directory = make_draft(&draft).map_err(ImageError::file("making", &draft))?;
         let limits = store.limits().clone();
         let program = store.program();
-        let mut stage = Self::spawn(program, limits, Meaning::Layer, source, directory)?;
+        let frame = draft.join(FRAME);
+        let frame = File::create_new(&frame).map_err(ImageError::file("making", frame))?;
+        let to = (directory, frame);
+        let mut stage = Self::spawn(program, limits, Meaning::Layer, source, to)?;
         stage.draft = draft;
         Ok(stage)
     }
@@ -154,14 +168,14 @@ impl Running {
         limits: Limits,
         meaning: Meaning,
         source: LayerSource,
-        directory: OwnedFd,
+        (directory, frame): (OwnedFd, File),
     ) -> Result<Self, ImageError> {
         let request = wire::Request {
             length: source.length,
             limits,
             meaning,
         };
-        let (child, socket) = spawn(program, source.file, directory, &request)
+        let (child, socket) = spawn(program, (source.file, directory, frame), &request)
             .map_err(ImageError::file("starting a stage of", program))?;
         Ok(Self {
             child,
@@ -230,11 +244,10 @@ fn make_draft(draft: &Path) -> io::Result<OwnedFd> {
 
 fn spawn(
     program: &Path,
-    layer: OwnedFd,
-    directory: OwnedFd,
+    (layer, directory, frame): (OwnedFd, OwnedFd, File),
     request: &wire::Request,
 ) -> io::Result<(Child, UnixStream)> {
-    let (mut ours, theirs) = UnixStream::pair()?;
+    let (ours, theirs) = UnixStream::pair()?;
     let child = Command::new(program)
         .arg(STAGE)
         .env_clear()
@@ -243,8 +256,8 @@ fn spawn(
         .stdout(Stdio::from(directory))
         .stderr(Stdio::from(OwnedFd::from(theirs)))
         .spawn()?;
-    serde_json::to_writer(&mut ours, request)?;
-    ours.flush()?;
+    let request = serde_json::to_vec(request)?;
+    descriptor::send(&ours, &request, Some(frame.as_fd()))?;
     ours.shutdown(Shutdown::Write)?;
     Ok((child, ours))
 }

@@ -13,8 +13,10 @@ use nix::sys::stat::{Mode, umask};
 use sha2::{Digest as _, Sha256};
 
 use super::extract::extract;
+use super::frame::{self, Frame, Framed};
 use super::wire::{Reply, Request, UnpackError, Unpacked, read_error};
 use crate::names::Digest;
+use crate::sys::descriptor;
 
 /// The memory the stage may have: decoders, names and directories, even hostile ones.
 const MEMORY: u64 = 1 << 30;
@@ -26,10 +28,10 @@ pub fn stage_main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut socket = UnixStream::from(socket);
-    let Ok(request) = serde_json::from_reader::<_, Request>(&socket) else {
+    let Ok((request, frame)) = receive(&socket) else {
         return ExitCode::FAILURE;
     };
-    let reply = match confine().and_then(|()| unpack(io::stdin().lock(), &request)) {
+    let reply = match confine().and_then(|()| unpack(io::stdin().lock(), &request, frame)) {
         Ok(unpacked) => Reply::Unpacked(unpacked),
         Err(error) => Reply::Refused(error),
     };
@@ -37,6 +39,20 @@ pub fn stage_main() -> ExitCode {
         Ok(Ok(())) => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     }
+}
+
+fn receive(socket: &UnixStream) -> io::Result<(Request, File)> {
+    let (mut text, mut frame) = (Vec::new(), None);
+    loop {
+        let before = text.len();
+        let received = descriptor::receive(socket, &mut text)?;
+        frame = frame.or(received);
+        if text.len() == before {
+            break;
+        }
+    }
+    let frame = frame.ok_or(io::ErrorKind::InvalidInput)?;
+    Ok((serde_json::from_slice(&text)?, File::from(frame)))
 }
 
 fn confine() -> Result<(), UnpackError> {
@@ -56,18 +72,20 @@ fn confine() -> Result<(), UnpackError> {
     })
 }
 
-fn unpack(input: impl Read, request: &Request) -> Result<Unpacked, UnpackError> {
+fn unpack(input: impl Read, request: &Request, frame: File) -> Result<Unpacked, UnpackError> {
+    let frame = Frame::new(frame).map_err(read_error)?;
     let length = request.length.unwrap_or(u64::MAX);
     let mut blob = BufReader::with_capacity(1 << 16, Hashing::new(input.take(length), u64::MAX));
     let (diff_id, size, extracted) = match compression(&mut blob)? {
-        Compression::Gzip => read_tar(MultiGzDecoder::new(&mut blob), request)?,
+        Compression::Gzip => read_tar(MultiGzDecoder::new(&mut blob), request, &frame)?,
         Compression::Zstd => {
             let decoder = zstd::Decoder::with_buffer(&mut blob).map_err(read_error)?;
-            read_tar(decoder, request)?
+            read_tar(decoder, request, &frame)?
         }
-        Compression::None => read_tar(&mut blob, request)?,
+        Compression::None => read_tar(&mut blob, request, &frame)?,
     };
     io::copy(&mut blob, &mut io::sink()).map_err(read_error)?;
+    frame.borrow_mut().finish().map_err(read_error)?;
     Ok(Unpacked {
         diff_id,
         blob: blob.into_inner().finish(),
@@ -80,10 +98,12 @@ fn unpack(input: impl Read, request: &Request) -> Result<Unpacked, UnpackError> 
 fn read_tar(
     decoded: impl Read,
     request: &Request,
+    frame: &frame::Shared,
 ) -> Result<(Digest, u64, super::extract::Extracted), UnpackError> {
     let limits = &request.limits;
     let mut tar = Hashing::new(decoded, limits.bytes);
-    let extracted = extract(&mut tar, limits, request.meaning);
+    let framed = Framed::new(&mut tar, frame.clone());
+    let extracted = extract(framed, limits, request.meaning, frame);
     if tar.exceeded {
         return Err(UnpackError::TooManyBytes {
             limit: limits.bytes,
@@ -91,7 +111,7 @@ fn read_tar(
     }
     let extracted = extracted?;
     // The digest is of all bytes, also of those after the end of the archive.
-    let drained = io::copy(&mut tar, &mut io::sink());
+    let drained = io::copy(&mut Framed::new(&mut tar, frame.clone()), &mut io::sink());
     if tar.exceeded {
         return Err(UnpackError::TooManyBytes {
             limit: limits.bytes,
