@@ -17,6 +17,7 @@
 
 // 0 vocabulary
 pub mod clock;
+pub mod fault;
 pub mod names;
 // 1 model: what a pod is
 pub mod model;

@@ -125,6 +125,7 @@ pub fn start(program: &Path, request: &ExecRequest, streams: Streams) -> Result<
     command
         .arg(OsStr::new(STAGE))
         .env_clear()
+        .envs(crate::fault::inherited())
         .current_dir("/")
         .stdin(streams.stdin)
         .stdout(streams.stdout)

@@ -3,21 +3,23 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io;
-use std::mem::discriminant;
 use std::path::Path;
 
+use super::course::{Batch, Before, Course, batches};
 use super::installation::{Engine, EngineError};
 use super::named::Made;
 use super::network::{self, OtherPods};
 use super::objects::{self, Values};
+use super::recover::this_process;
 use super::wishes::Wish;
 use super::{cgroups, sandbox};
+use crate::fault;
 use crate::model::network::NetworkSpec;
 use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
 use crate::model::quantity::Seconds;
-use crate::names::{ContainerId, ObjectName, PodId, PodName, VolumeName};
-use crate::plan::{Action, Plan};
-use crate::state::{IntentKind, Lease, Outcome, VolumeRemoval};
+use crate::names::{ObjectName, PodId, PodName, VolumeName};
+use crate::plan::{Action, ActionKind, Plan};
+use crate::state::{IntentKind, Lease, Outcome, Removal, Step, VolumeRemoval};
 use crate::sys::mount;
 use crate::translate::SecretData;
 
@@ -41,23 +43,8 @@ pub struct Report {
     pub warnings: Vec<String>,
 }
 
-/// What takes one step back.
-#[derive(Debug)]
-pub(super) enum Undo {
-    RemovePod(PodId),
-    /// Start a pod again that was taken down for another.
-    PutUp(PodId),
-    /// Give the place back to the pod that had it.
-    HandBack {
-        old: Box<ObservedPod>,
-        new: PodId,
-    },
-    RestoreObject {
-        old: Option<Box<ObjectRecord>>,
-        new: Box<ObjectRecord>,
-    },
-    RemoveVolume(VolumeName),
-}
+/// What became of one of several pods.
+pub type PodResult = (PodId, Result<(), EngineError>);
 
 impl Report {
     fn is_candidate(&self, pod: &PodId) -> bool {
@@ -69,100 +56,113 @@ impl Report {
 impl Engine {
     /// Carries a plan out, or leaves everything as it was.
     ///
+    /// If this process dies on the way, the next command undoes what the plan has made; once the plan has
+    /// come to removing, that command removes the rest instead.
+    ///
     /// # Errors
     /// The first step that failed; what was done before it is undone. A step back that fails as well is
-    /// told by the next command that meets what it left.
+    /// tried again by the next command.
     pub fn execute(&mut self, plan: Plan) -> Result<Report, EngineError> {
         let mut report = Report::default();
-        let mut undo = Vec::new();
-        match self.walk(&plan, &mut report, &mut undo) {
-            Ok(()) => {
-                self.forget_old_secrets(&undo)?;
-                self.sweep()?;
-                Ok(report)
-            }
-            Err(error) => {
-                for step in undo.into_iter().rev() {
-                    // The error that led here is the one to tell.
-                    let _ = self.take_back(step);
-                }
-                Err(error)
-            }
+        if plan.is_empty() {
+            return Ok(report);
         }
-    }
-
-    fn walk(
-        &mut self,
-        plan: &Plan,
-        report: &mut Report,
-        undo: &mut Vec<Undo>,
-    ) -> Result<(), EngineError> {
-        let same_kind = |a: &Action, b: &Action| discriminant(a) == discriminant(b);
-        for actions in plan.0.chunk_by(same_kind) {
-            self.step(actions, report, undo)?;
+        let course = Course::of(&plan, &self.before(&plan)?);
+        let first = match course.undo.as_slice() {
+            [] => course.finish.as_slice(),
+            undo => undo,
+        };
+        let run = self
+            .store
+            .begin_run(&self.command, &this_process()?, first)?;
+        let mut turned = course.undo.is_empty();
+        for (place, batch) in batches(plan).iter().enumerate() {
             if !report.not_removed.is_empty() {
                 // What pods use goes after them.
                 break;
             }
+            if !turned && place == course.turns_at {
+                self.store.turn_run(run, &course.finish)?;
+                turned = true;
+            }
+            if let Err(error) = self.act(batch, &mut report) {
+                // The error that led here is the one to tell.
+                let _ = match turned {
+                    true => self.store.end_run(run).map_err(EngineError::from),
+                    false => self.finish_run(run, course.undo),
+                };
+                return Err(error);
+            }
         }
+        if !course.replaced_secrets.is_empty() {
+            self.store.turn_run(run, &course.replaced_secrets)?;
+        }
+        self.finish_run(run, course.replaced_secrets)?;
+        self.sweep()?;
+        Ok(report)
+    }
+
+    /// Returns what a plan changes, as it is before.
+    fn before(&self, plan: &Plan) -> Result<Before, EngineError> {
+        let changes_pods = |action: &Action| {
+            matches!(action, Action::TakeDownPod { .. } | Action::HandOver { .. })
+        };
+        Ok(Before {
+            objects: self.store.objects()?,
+            pods: match plan.0.iter().any(changes_pods) {
+                true => self.observed()?.pods,
+                false => Vec::new(),
+            },
+        })
+    }
+
+    /// Does actions of one kind; those that wait for pods wait for all of them at once.
+    fn act(&mut self, batch: &Batch, report: &mut Report) -> Result<(), EngineError> {
+        let word = batch.kind.word();
+        fault::point(format_args!("before to {word}"));
+        let actions = batch.actions.as_slice();
+        match batch.kind {
+            ActionKind::StartPod => self.start_pods(&pods_of(actions), report)?,
+            ActionKind::TakeDownPod => self.take_down_pods(&pods_of(actions))?,
+            ActionKind::HandOver => self.hand_over(actions, report)?,
+            ActionKind::RemovePod => self.remove_planned(actions, report),
+            ActionKind::CreatePod
+            | ActionKind::PutConfigMap
+            | ActionKind::PutSecret
+            | ActionKind::CreateVolume
+            | ActionKind::KeepPod
+            | ActionKind::RemoveObject
+            | ActionKind::RemoveVolume => {
+                for action in actions {
+                    self.run(action, report)?;
+                }
+            }
+        }
+        fault::point(format_args!("after to {word}"));
         Ok(())
     }
 
-    /// Carries out actions of one kind; those that wait for pods wait for all of them at once.
-    fn step(
-        &mut self,
-        actions: &[Action],
-        report: &mut Report,
-        undo: &mut Vec<Undo>,
-    ) -> Result<(), EngineError> {
-        match actions.first() {
-            Some(Action::StartPod { .. }) => self.start_pods(&pods_of(actions), report),
-            Some(Action::TakeDownPod { .. }) => self.take_down_pods(&pods_of(actions), undo),
-            Some(Action::HandOver { .. }) => self.hand_over(actions, report, undo),
-            Some(Action::RemovePod { .. }) => {
-                // What was handed over is done: from here on there is no way back.
-                self.forget_old_secrets(undo)?;
-                undo.clear();
-                self.remove_planned(actions, report);
-                Ok(())
-            }
-            _ => actions
-                .iter()
-                .try_for_each(|action| self.run(action, report, undo)),
-        }
-    }
-
     /// Carries out one action that waits for no pod.
-    fn run(
-        &mut self,
-        action: &Action,
-        report: &mut Report,
-        undo: &mut Vec<Undo>,
-    ) -> Result<(), EngineError> {
+    fn run(&mut self, action: &Action, report: &mut Report) -> Result<(), EngineError> {
         match action {
             Action::CreatePod(pod) => {
                 self.store.create_pod(pod)?;
-                undo.push(Undo::RemovePod(pod.record.id.clone()));
                 report.created.push((**pod).clone());
             }
-            Action::PutConfigMap(record) => self.put_object(record.clone(), undo)?,
+            Action::PutConfigMap(record) => self.store.put_object(record)?,
             Action::PutSecret { record, data } => {
-                report
-                    .secrets
-                    .push(self.put_secret(record.clone(), data, undo)?);
+                report.secrets.push(self.put_secret(record, data)?);
             }
             Action::CreateVolume(record) => {
-                let name = record.spec.name.clone();
-                if self.create_volume(record)? == Made::New {
-                    undo.push(Undo::RemoveVolume(name.clone()));
-                    report.volumes.push(name);
+                if self.create_volume_now(record)? == Made::New {
+                    report.volumes.push(record.spec.name.clone());
                 }
             }
             Action::RemoveObject { kind, name } => {
                 self.remove_object(kind, name)?;
                 report.removed_objects.push((kind, name.clone()));
             }
-            Action::RemoveVolume { name } => match self.remove_volume(name)? {
+            Action::RemoveVolume { name } => match self.remove_volume_now(name)? {
                 VolumeRemoval::Removed => report.removed_volumes.push(name.clone()),
                 VolumeRemoval::Unknown => {}
                 VolumeRemoval::InUse(pods) => report.warnings.push(kept(name, &pods)),
@@ -178,7 +178,7 @@ impl Engine {
 
     fn remove_planned(&mut self, actions: &[Action], report: &mut Report) {
         let removals: Vec<_> = actions.iter().filter_map(removal).collect();
-        for (id, result) in self.remove_pods(&removals) {
+        for (id, result) in self.remove_pods_now(&removals) {
             match result {
                 Ok(()) => report.removed_pods.push(id),
                 // Another pod serves in its place: what is left of it is swept by the next command.
@@ -239,10 +239,25 @@ impl Engine {
     }
 
     /// Stops pods in their grace periods, all at once, and removes everything that is their own.
+    ///
+    /// # Errors
+    /// The database cannot be written; what failed of one pod stands beside its id.
     pub fn remove_pods(
         &mut self,
         pods: &[(PodId, Option<Seconds>)],
-    ) -> Vec<(PodId, Result<(), EngineError>)> {
+    ) -> Result<Vec<PodResult>, EngineError> {
+        let steps: Vec<Step> = pods
+            .iter()
+            .map(|(pod, grace)| Step::RemovePod {
+                pod: pod.clone(),
+                grace: *grace,
+            })
+            .collect();
+        self.in_run(&steps, |engine| Ok(engine.remove_pods_now(pods)))
+    }
+
+    /// As [`Engine::remove_pods`], within a run that says so.
+    pub(super) fn remove_pods_now(&mut self, pods: &[(PodId, Option<Seconds>)]) -> Vec<PodResult> {
         let wishes: Vec<Wish> = pods
             .iter()
             .filter(|(pod, _)| self.has_kernel_part(pod))
@@ -259,7 +274,8 @@ impl Engine {
                 true => stopped.next().unwrap_or(Err(EngineError::Removed)),
                 false => Ok(Outcome::Already),
             };
-            let result = result.and_then(|_| self.forget_pod(pod));
+            let result = unless_removed(result.map(drop))
+                .and_then(|()| unless_removed(self.forget_pod(pod)));
             results.push((pod.clone(), result));
         }
         if let Err(error) = self.remove_unused_network()
@@ -298,16 +314,19 @@ impl Engine {
         // What is mounted in it must not be emptied with it.
         while mount::unmount(&paths.run).map_err(|error| EngineError::Sandbox(error.into()))? {}
         remove_tree(&paths.run)?;
+        fault::point("with nothing left of a pod that runs");
         remove_tree(&paths.state)?;
-        // The record goes when there is nothing left that only it knows of.
-        let by = self.by();
-        self.store.remove_pod(pod, &by)?;
-        let socket = self.paths.sockets().join(pod.as_str());
-        remove_file(&socket)?;
-        remove_file(&self.locks.lease_path(pod))?;
+        fault::point("with nothing left of a pod but its record");
         for container in containers.into_iter().flatten() {
             guard.container(&container.id).remove()?;
         }
+        // The record goes when there is nothing left that only it knows of.
+        let by = self.by();
+        self.store.remove_pod(pod, &by)?;
+        fault::point("with locks left of a pod");
+        let socket = self.paths.sockets().join(pod.as_str());
+        remove_file(&socket)?;
+        remove_file(&self.locks.lease_path(pod))?;
         guard.remove()?;
         Ok(())
     }
@@ -315,8 +334,8 @@ impl Engine {
     /// Removes what commands that were killed have left and no record knows.
     ///
     /// A record is made before anything else of a pod and removed after it, so that a directory,
-    /// socket or lease without one is nobody's.
-    fn sweep(&mut self) -> Result<(), EngineError> {
+    /// socket, lock or lease without one is nobody's.
+    pub(super) fn sweep(&mut self) -> Result<(), EngineError> {
         let places = [
             self.paths.root.join("pods"),
             self.paths.runroot.join("pods"),
@@ -330,6 +349,7 @@ impl Engine {
                     .filter_map(|name| PodId::parse(name).ok()),
             );
         }
+        found.extend(self.locks.pods()?);
         let observed = self.store.observed()?;
         for pod in observed.pods {
             found.remove(&pod.record.id);
@@ -337,7 +357,7 @@ impl Engine {
         for pod in found {
             // A supervisor that finds no record ends by itself.
             if !Lease::is_taken(&self.locks.lease_path(&pod)).unwrap_or(true) {
-                self.forget_pod(&pod)?;
+                unless_removed(self.forget_pod(&pod))?;
             }
         }
         self.sweep_volumes()?;
@@ -366,16 +386,68 @@ impl Engine {
         Ok(())
     }
 
-    /// Removes a container that does not run: its record, its layer, its logs and its lock.
+    /// Stops containers in their grace periods, all at once, and removes them with what is their own.
     ///
     /// # Errors
-    /// The record or the files cannot be removed.
-    pub fn forget_container(
+    /// The database cannot be written; what failed of one container stands in its place.
+    pub fn remove_containers(
         &mut self,
-        pod: &PodId,
-        id: &ContainerId,
-        full_name: &str,
-    ) -> Result<(), EngineError> {
+        containers: &[Removal],
+    ) -> Result<Vec<Result<(), EngineError>>, EngineError> {
+        let steps: Vec<Step> = containers
+            .iter()
+            .cloned()
+            .map(Step::RemoveContainer)
+            .collect();
+        self.in_run(
+            &steps,
+            |engine| Ok(engine.remove_containers_now(containers)),
+        )
+    }
+
+    /// As [`Engine::remove_containers`], within a run that says so.
+    pub(super) fn remove_containers_now(
+        &mut self,
+        containers: &[Removal],
+    ) -> Vec<Result<(), EngineError>> {
+        // A supervisor has to know, lest it starts the container again with its pod.
+        let is_supervised: Vec<bool> = containers
+            .iter()
+            .map(|removal| self.has_kernel_part(&removal.pod))
+            .collect();
+        let wishes: Vec<Wish> = containers
+            .iter()
+            .zip(&is_supervised)
+            .filter(|(_, is_supervised)| **is_supervised)
+            .map(|(removal, _)| Wish {
+                pod: removal.pod.clone(),
+                container: Some(removal.container.clone()),
+                kind: IntentKind::Remove {
+                    grace: removal.grace,
+                },
+            })
+            .collect();
+        let mut stopped = self.carry_out(&wishes).into_iter();
+        containers
+            .iter()
+            .zip(is_supervised)
+            .map(|(removal, is_supervised)| {
+                if is_supervised {
+                    stopped.next().unwrap_or(Err(EngineError::Removed))?;
+                }
+                self.forget_container(removal)
+            })
+            .collect()
+    }
+
+    /// Removes a container that does not run: its layer, its logs, its record and its lock.
+    fn forget_container(&mut self, removal: &Removal) -> Result<(), EngineError> {
+        let Removal {
+            pod,
+            container: id,
+            name,
+            grace: _,
+        } = removal;
         let Some(observed) = self.store.pod(pod)? else {
             return Err(EngineError::Removed);
         };
@@ -383,71 +455,41 @@ impl Engine {
         let mut caller = self.locks.caller(&self.command);
         let mut share = caller.share(pod)?;
         let guard = share.container(id)?;
-        self.store.remove_container(pod, id, full_name, &by)?;
         let paths = self.paths.pod(pod);
         for container in observed.containers.iter().filter(|c| &c.id == id) {
             remove_tree(&paths.layer(&container.name))?;
             remove_tree(&paths.logs(&container.name))?;
         }
+        // The record goes when there is nothing left that only it knows of.
+        self.store.remove_container(pod, id, name, &by)?;
         guard.remove()?;
-        Ok(())
-    }
-
-    fn put_object(
-        &mut self,
-        record: ObjectRecord,
-        undo: &mut Vec<Undo>,
-    ) -> Result<(), EngineError> {
-        let kind = record.content.kind();
-        let old = self
-            .store
-            .observed()?
-            .objects
-            .into_iter()
-            .find(|object| object.name == record.name && object.content.kind() == kind);
-        self.store.put_object(&record)?;
-        undo.push(Undo::RestoreObject {
-            old: old.map(Box::new),
-            new: Box::new(record),
-        });
         Ok(())
     }
 
     fn put_secret(
         &mut self,
-        record: ObjectRecord,
+        record: &ObjectRecord,
         data: &SecretData,
-        undo: &mut Vec<Undo>,
     ) -> Result<String, EngineError> {
         let ObjectContent::Secret { id, .. } = &record.content else {
             return Ok(String::new());
         };
-        let id = id.clone();
         let values: Values = data
             .values
             .iter()
             .map(|(key, value)| (key.clone(), value.reveal().to_vec()))
             .collect();
         let _held = objects::hold_secrets(&self.paths)?;
-        objects::write_secret(&self.paths, &id, &values)?;
-        self.put_object(record, undo)
-            .inspect_err(|_| drop(objects::remove_secret(&self.paths, &id)))?;
-        Ok(id)
+        objects::write_secret(&self.paths, id, &values)?;
+        self.store.put_object(record)?;
+        Ok(id.clone())
     }
 
-    /// Removes the files of Secrets that the finished plan has replaced.
-    fn forget_old_secrets(&mut self, undo: &[Undo]) -> Result<(), EngineError> {
-        for step in undo {
-            if let Undo::RestoreObject { old: Some(old), .. } = step
-                && let ObjectContent::Secret { id, .. } = &old.content
-            {
-                objects::remove_secret(&self.paths, id)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn remove_object(&mut self, kind: &'static str, name: &ObjectName) -> Result<(), EngineError> {
+    pub(super) fn remove_object(
+        &mut self,
+        kind: &str,
+        name: &ObjectName,
+    ) -> Result<(), EngineError> {
         let objects = self.store.observed()?.objects;
         self.store.remove_object(kind, name)?;
         for object in objects {
@@ -460,34 +502,13 @@ impl Engine {
         }
         Ok(())
     }
+}
 
-    fn take_back(&mut self, step: Undo) -> Result<(), EngineError> {
-        match step {
-            Undo::PutUp(pod) => self.put_up(pod),
-            Undo::HandBack { old, new } => self.hand_back(&old, &new),
-            Undo::RemovePod(pod) => {
-                for (_, result) in self.remove_pods(&[(pod, Some(Seconds(0)))]) {
-                    result?;
-                }
-                Ok(())
-            }
-            Undo::RestoreObject { old, new } => {
-                if let ObjectContent::Secret { id, .. } = &new.content {
-                    objects::remove_secret(&self.paths, id)?;
-                }
-                match old {
-                    Some(old) => self.store.put_object(&old)?,
-                    None => {
-                        self.store.remove_object(new.content.kind(), &new.name)?;
-                    }
-                }
-                Ok(())
-            }
-            Undo::RemoveVolume(name) => {
-                // One that another pod has found meanwhile stays with it.
-                self.remove_volume(&name).map(drop)
-            }
-        }
+/// Who wants a thing removed is content if another has done it meanwhile.
+fn unless_removed(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(error) if error.is_removed() => Ok(()),
+        other => other,
     }
 }
 

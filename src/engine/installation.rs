@@ -68,6 +68,14 @@ impl EngineError {
         matches!(self, Self::Store(StoreError::Taken(Taken::Address { .. })))
     }
 
+    /// Returns whether what the error is about is not there any more.
+    pub(super) fn is_removed(&self) -> bool {
+        matches!(
+            self,
+            Self::Removed | Self::RemovedBy { .. } | Self::Lock(LockError::Gone(_))
+        )
+    }
+
     /// Wraps an error of the file system.
     pub(super) fn io(path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {

@@ -3,6 +3,7 @@
 
 pub mod catalog;
 pub mod cgroups;
+mod course;
 pub mod exec;
 pub mod execute;
 pub mod facts;
@@ -18,6 +19,7 @@ mod parallel;
 pub mod paths;
 pub mod processes;
 pub mod protocol;
+pub mod recover;
 pub mod sandbox;
 pub mod stage;
 pub mod start;

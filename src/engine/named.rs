@@ -21,7 +21,7 @@ use crate::image::unpack::unpack_files;
 use crate::model::observed::VolumeRecord;
 use crate::model::volume::{Backing, NamedVolumeSpec, Owner};
 use crate::names::{VolumeName, hex};
-use crate::state::VolumeRemoval;
+use crate::state::{Step, VolumeRemoval};
 use crate::sys::mount::{self, Depth, MountError, MountOptions};
 
 const NEW: &str = ".new-";
@@ -40,6 +40,12 @@ impl Engine {
     /// # Errors
     /// It cannot be filled or recorded; nothing is left of it then.
     pub fn create_volume(&mut self, record: &VolumeRecord) -> Result<Made, EngineError> {
+        let undo = [Step::RemoveVolume(Box::new(record.clone()))];
+        self.in_run(&undo, |engine| engine.create_volume_now(record))
+    }
+
+    /// As [`Engine::create_volume`], within a run that says so.
+    pub(super) fn create_volume_now(&mut self, record: &VolumeRecord) -> Result<Made, EngineError> {
         let name = &record.spec.name;
         let volumes = self.paths.volumes();
         let _held = held::hold(&volumes).map_err(EngineError::io(&volumes))?;
@@ -63,6 +69,15 @@ impl Engine {
     /// # Errors
     /// The record or the data cannot be removed.
     pub fn remove_volume(&mut self, name: &VolumeName) -> Result<VolumeRemoval, EngineError> {
+        let rest = [Step::RemoveVolumeNamed(name.clone())];
+        self.in_run(&rest, |engine| engine.remove_volume_now(name))
+    }
+
+    /// As [`Engine::remove_volume`], within a run that says so.
+    pub(super) fn remove_volume_now(
+        &mut self,
+        name: &VolumeName,
+    ) -> Result<VolumeRemoval, EngineError> {
         let volumes = self.paths.volumes();
         let _held = held::hold(&volumes).map_err(EngineError::io(&volumes))?;
         let gone = volumes.join(fresh(GONE));
@@ -75,6 +90,22 @@ impl Engine {
         let removal = self.store.remove_volume(name, put_away)?;
         remove_tree(&gone)?;
         Ok(removal)
+    }
+
+    /// Removes the place of a volume that was never recorded, if nothing is in it.
+    pub(super) fn remove_empty_place(&self, name: &VolumeName) -> Result<(), EngineError> {
+        let data = self.paths.volume(name);
+        let place = self.paths.volumes().join(name.as_str());
+        for directory in [&data, &place] {
+            match fs::remove_dir(directory) {
+                Ok(()) => {}
+                // What somebody has put there, nobody asked to have removed.
+                Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => return Ok(()),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(EngineError::io(directory)(error)),
+            }
+        }
+        Ok(())
     }
 
     /// Removes what killed commands have left of volumes that were to come or to go.

@@ -115,6 +115,7 @@ pub(super) fn start_stage(
     Command::new("/proc/self/exe")
         .arg(stage)
         .env_clear()
+        .envs(crate::fault::inherited())
         .stdin(Stdio::from(memfd::sealed(stage, input)?))
         .stdout(Stdio::from(lease.into_fd()))
         .stderr(Stdio::from(OwnedFd::from(listener)))

@@ -12,6 +12,7 @@ use nix::mount::MsFlags;
 
 use super::network::{self, HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork};
 use super::paths::{Paths, PodPaths};
+use crate::fault;
 use crate::model::infra::IpcNamespace;
 use crate::model::network::NetworkSpec;
 use crate::model::observed::PodRecord;
@@ -84,6 +85,7 @@ fn set_up_steps(
         None,
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
     )?;
+    fault::point("with the pod's tmpfs mounted");
     for directory in ["ns", "etc", "volumes", "containers", "shm"] {
         make_directory(&pod_paths.run.join(directory))?;
     }
@@ -107,6 +109,7 @@ fn set_up_steps(
             .collect();
         namespace::create_pinned(&pins)?;
     }
+    fault::point("with the pod's namespaces made");
     set_kernel_settings(pod_paths, &pod.spec)?;
     let warnings = match pod_network(paths, pod)? {
         Some(mut network) => {
@@ -122,6 +125,7 @@ fn set_up_steps(
         }
         None => Vec::new(),
     };
+    fault::point("with the pod's network made");
     let ready = pod_paths.run.join(READY);
     std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
         path: ready,
@@ -140,7 +144,9 @@ pub fn tear_down(paths: &Paths, pod: &PodRecord, others: OtherPods) -> Result<()
         Some(network) => network::tear_down(&network, others).map_err(SandboxError::TearDown),
         None => Ok(()),
     };
+    fault::point("with the pod's network gone");
     remove_mounts(&pod_paths)?;
+    fault::point("with the pod's mounts gone");
     network
 }
 

@@ -18,16 +18,18 @@ mod program;
 mod streams;
 
 use std::io::{self, Read as _};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
 use super::launch::Launch;
-use crate::sys::descriptor;
-use crate::sys::memfd;
+use crate::sys::process::{self, PidFd};
+use crate::sys::{descriptor, memfd};
 
 pub use create::stage_main;
 pub use error::{CreateError, Step};
@@ -38,6 +40,9 @@ pub const CREATE: &str = "stage-create";
 
 /// Where a process finds its own program, whatever has become of the file.
 pub const OWN_PROGRAM: &str = "/proc/self/exe";
+
+/// The variable that tells the processes of one launch from all others.
+const MARK: &str = "PODWRIGHT_LAUNCH";
 
 /// The most a stage may answer.
 const REPLY_LIMIT: u64 = 1 << 20;
@@ -82,6 +87,9 @@ pub fn create_with(program: &Path, launch: &Launch) -> Result<Created, CreateErr
 pub struct CreateStage {
     stage: Child,
     report: UnixStream,
+    /// What all processes of this launch have in their environment until they are the container's program.
+    mark: String,
+    cgroup: String,
 }
 
 impl CreateStage {
@@ -96,16 +104,24 @@ impl CreateStage {
             .and_then(|text| memfd::sealed("launch", &text))
             .map_err(|error| failed(&error))?;
         let (report, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
+        let value = format!("{}-{}", launch.id, std::process::id());
         let stage = Command::new(program)
             .arg(CREATE)
             .env_clear()
+            .env(MARK, &value)
+            .envs(crate::fault::inherited())
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(Stdio::null())
             .current_dir("/")
             .spawn()
             .map_err(|error| failed(&error))?;
-        Ok(Self { stage, report })
+        Ok(Self {
+            stage,
+            report,
+            mark: format!("{MARK}={value}"),
+            cgroup: launch.cgroup.clone(),
+        })
     }
 
     /// Waits for the stage's report.
@@ -113,10 +129,60 @@ impl CreateStage {
     /// # Errors
     /// As [`create`].
     pub fn finish(mut self) -> Result<Created, CreateError> {
-        let received = self.receive();
+        let received = self.await_report().and_then(|()| self.receive());
         // Whoever reaps all children of this process may have been faster.
         let _ = self.stage.wait();
         received
+    }
+
+    /// Waits until the stage reports; one that dies without a word leaves nothing behind.
+    ///
+    /// The end of the stream alone says nothing: the container's init has the other end open too, and may wait for
+    /// ever to be started by a stage that is gone.
+    fn await_report(&self) -> Result<(), CreateError> {
+        let failed = |error: &io::Error| CreateError::caused(Step::Stage, error);
+        let pid = i32::try_from(self.stage.id()).unwrap_or_default();
+        let stage = PidFd::open(pid).map_err(|error| failed(&error))?;
+        loop {
+            let mut fds = vec![PollFd::new(self.report.as_fd(), PollFlags::POLLIN)];
+            fds.extend(
+                stage
+                    .iter()
+                    .map(|stage| PollFd::new(stage.as_fd(), PollFlags::POLLIN)),
+            );
+            match poll(&mut fds, PollTimeout::NONE) {
+                Ok(_) => {}
+                Err(Errno::EINTR) => continue,
+                Err(errno) => return Err(failed(&errno.into())),
+            }
+            if fds[0].any().unwrap_or(true) {
+                return Ok(());
+            }
+            self.clear_up();
+            return Err(CreateError::new(Step::Stage, "the stage was killed"));
+        }
+    }
+
+    /// Ends what a stage has begun that is gone.
+    fn clear_up(&self) {
+        loop {
+            let strays: Vec<PidFd> = process::children()
+                .unwrap_or_default()
+                .into_iter()
+                .filter(|pid| process::was_started_with(*pid, &self.mark))
+                .filter_map(|pid| PidFd::open(pid).ok().flatten())
+                .filter(|stray| stray.is_alive().unwrap_or(false))
+                .collect();
+            if strays.is_empty() {
+                break;
+            }
+            for stray in strays {
+                // It is looked for again, and met again when the container is started or removed.
+                let _ = stray.send_signal(nix::libc::SIGKILL);
+            }
+        }
+        // What does not end now is met again too.
+        let _ = super::cgroups::kill(&self.cgroup);
     }
 
     fn receive(&mut self) -> Result<Created, CreateError> {

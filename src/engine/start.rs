@@ -25,6 +25,7 @@ use super::objects::Objects;
 use super::paths::{Paths, PodPaths};
 use super::stage::{self, CreateError};
 use super::{cgroups, execute, sandbox, volumes};
+use crate::fault;
 use crate::image::ImageRecord;
 use crate::image::rootfs::lower_directories;
 use crate::image::store::ContentStore;
@@ -201,6 +202,7 @@ impl Context {
             volumes::prepare(&self.installation, &facts, &named_volumes)
                 .map_err(|(name, source)| StartError::Volume { name, source })?
         };
+        fault::point("with the volumes made");
         let bundle = paths.bundle(&record.name);
         make_bundle(&bundle)?;
         let lower = lower_directories(&self.content, image);
@@ -208,7 +210,9 @@ impl Context {
         let launch = self.decide(container, record, image, &facts, &places, &bundle, rootfs)?;
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.keep(&record.name, &streams);
+        fault::point("before a container is created");
         let pid = stage::create(&launch)?;
+        fault::point("with a container that nobody knows");
         hold(pid, &bundle, streams)
     }
 
@@ -253,6 +257,7 @@ impl Context {
         *ports = None;
         let held = hold_ports(&own_ports).map_err(EngineError::from)?;
         cgroups::create(&paths.cgroup, &pod.spec.infra.process.limits)?;
+        fault::point("with the pod's cgroup made");
         sandbox::set_up(&self.installation, &pod).map_err(EngineError::from)?;
         self.write_etc(&paths)?;
         *ports = Some(held);
@@ -332,6 +337,7 @@ impl Context {
         });
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         let init = hold(stage::create(&launch)?, &bundle, streams)?;
+        fault::point("with the pod's init started");
         let namespace = paths.namespace("pid");
         let _ = mount::unmount(&namespace).map_err(|error| EngineError::Sandbox(error.into()))?;
         fs::File::create(&namespace)

@@ -12,12 +12,13 @@ use std::collections::BTreeSet;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use super::execute::{Report, Undo};
+use super::execute::Report;
 use super::installation::{Engine, EngineError};
 use super::{network, protocol, sandbox};
+use crate::fault;
 use crate::model::container::Role;
 use crate::model::network::Protocol;
-use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord};
+use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord, Standing};
 use crate::model::state::ContainerState;
 use crate::names::{PodId, PodName};
 use crate::plan::Action;
@@ -40,7 +41,6 @@ impl Engine {
         &mut self,
         actions: &[Action],
         report: &mut Report,
-        undo: &mut Vec<Undo>,
     ) -> Result<(), EngineError> {
         let mut old = Vec::new();
         for action in actions {
@@ -50,7 +50,7 @@ impl Engine {
         }
         for action in actions {
             if let Action::HandOver { from, to, .. } = action {
-                old.extend(self.exchange(to, undo)?);
+                old.extend(self.exchange(to)?);
                 report.replaced.push(from.clone());
             }
         }
@@ -59,24 +59,12 @@ impl Engine {
     }
 
     /// Takes pods out of the kernel that cannot run beside their successors; their records stay.
-    pub(super) fn take_down_pods(
-        &mut self,
-        pods: &[(PodId, PodName)],
-        undo: &mut Vec<Undo>,
-    ) -> Result<(), EngineError> {
+    pub(super) fn take_down_pods(&mut self, pods: &[(PodId, PodName)]) -> Result<(), EngineError> {
         let running: Vec<_> = pods
             .iter()
             .filter(|(pod, _)| self.has_kernel_part(pod))
             .cloned()
             .collect();
-        // They come back last of all, when what took their ports and addresses is gone.
-        let mut back = Vec::new();
-        for (pod, _) in &running {
-            if self.observed_pod(pod)?.is_some_and(|pod| is_running(&pod)) {
-                back.push(Undo::PutUp(pod.clone()));
-            }
-        }
-        undo.splice(0..0, back);
         let results = self.wish_all(&running, &IntentKind::Remove { grace: None });
         results.into_iter().collect::<Result<Vec<Outcome>, _>>()?;
         Ok(())
@@ -94,8 +82,18 @@ impl Engine {
         Ok(())
     }
 
-    /// Undoes an exchange.
+    /// Undoes an exchange, if there was one.
     pub(super) fn hand_back(&mut self, old: &ObservedPod, new: &PodId) -> Result<(), EngineError> {
+        let is_retired =
+            |pod: &ObservedPod| matches!(pod.record.standing, Standing::Retired { .. });
+        if !self
+            .store
+            .pod(&old.record.id)?
+            .as_ref()
+            .is_some_and(is_retired)
+        {
+            return Ok(());
+        }
         if let Some(new) = self.store.pod(new)?
             && sandbox::is_set_up(&self.paths.pod(&old.record.id))
         {
@@ -119,11 +117,7 @@ impl Engine {
     }
 
     /// Gives a pod the name and the ports of the one it replaces, and returns that one.
-    fn exchange(
-        &mut self,
-        new: &PodId,
-        undo: &mut Vec<Undo>,
-    ) -> Result<Option<PodRecord>, EngineError> {
+    fn exchange(&mut self, new: &PodId) -> Result<Option<PodRecord>, EngineError> {
         let old = match self.store.hand_over(new)? {
             HandOver::Done(old) => old,
             HandOver::NoCandidate => return Err(EngineError::Removed),
@@ -131,10 +125,7 @@ impl Engine {
         let Some(old) = old else {
             return Ok(None);
         };
-        undo.push(Undo::HandBack {
-            old: old.clone(),
-            new: new.clone(),
-        });
+        fault::point("with the names handed over");
         if sandbox::is_set_up(&self.paths.pod(new))
             && let Some(new) = self.store.pod(new)?
         {
@@ -203,7 +194,7 @@ impl Engine {
     }
 }
 
-fn is_running(pod: &ObservedPod) -> bool {
+pub(super) fn is_running(pod: &ObservedPod) -> bool {
     pod.containers
         .iter()
         .any(|record| record.state.is_running())

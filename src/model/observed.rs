@@ -139,7 +139,7 @@ impl ContainerRecord {
 }
 
 /// A pod with the containers it has, in the order of its spec.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ObservedPod {
     pub record: PodRecord,
     pub containers: Vec<ContainerRecord>,

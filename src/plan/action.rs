@@ -64,6 +64,64 @@ pub enum Action {
     },
 }
 
+/// Writes an enum with the list of all its values and a word for each.
+macro_rules! kinds {
+    ($($kind:ident => $word:literal),* $(,)?) => {
+        /// What an action is, without what it is about: the fault points of a plan are numbered by it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum ActionKind {
+            $($kind),*
+        }
+
+        impl ActionKind {
+            /// All there are.
+            pub const ALL: &[Self] = &[$(Self::$kind),*];
+
+            /// Returns what the kind is called.
+            #[must_use]
+            pub const fn word(self) -> &'static str {
+                match self {
+                    $(Self::$kind => $word),*
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    CreatePod => "create pod",
+    PutConfigMap => "put ConfigMap",
+    PutSecret => "put Secret",
+    CreateVolume => "create volume",
+    StartPod => "start pod",
+    KeepPod => "keep pod",
+    TakeDownPod => "take pod down",
+    HandOver => "hand over",
+    RemovePod => "remove pod",
+    RemoveObject => "remove object",
+    RemoveVolume => "remove volume",
+}
+
+impl Action {
+    /// Returns which kind of action it is.
+    #[must_use]
+    pub const fn kind(&self) -> ActionKind {
+        match self {
+            Self::CreatePod(_) => ActionKind::CreatePod,
+            Self::PutConfigMap(_) => ActionKind::PutConfigMap,
+            Self::PutSecret { .. } => ActionKind::PutSecret,
+            Self::CreateVolume(_) => ActionKind::CreateVolume,
+            Self::StartPod { .. } => ActionKind::StartPod,
+            Self::KeepPod { .. } => ActionKind::KeepPod,
+            Self::TakeDownPod { .. } => ActionKind::TakeDownPod,
+            Self::HandOver { .. } => ActionKind::HandOver,
+            Self::RemovePod { .. } => ActionKind::RemovePod,
+            Self::RemoveObject { .. } => ActionKind::RemoveObject,
+            Self::RemoveVolume { .. } => ActionKind::RemoveVolume,
+        }
+    }
+}
+
 impl Plan {
     /// Returns whether there is nothing to do.
     #[must_use]

@@ -9,7 +9,7 @@ mod down;
 mod play;
 mod replace;
 
-pub use action::{Action, Plan};
+pub use action::{Action, ActionKind, Plan};
 pub use address::Bridge;
 pub use down::{DownWish, down};
 pub use play::{Existing, Host, PlanError, PlayWish, play};

@@ -37,6 +37,7 @@ mod protocol;
 mod record;
 mod watchdog;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
@@ -172,6 +173,24 @@ impl LockDir {
     #[must_use]
     pub fn keeper_lease(&self) -> PathBuf {
         self.path.join("lease-keeper")
+    }
+
+    /// Returns the pods that a lock or lease has a file of.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn pods(&self) -> Result<BTreeSet<PodId>, LockError> {
+        let mut pods = BTreeSet::new();
+        let at = |source| LockError::io(&self.path, source);
+        for entry in std::fs::read_dir(&self.path).map_err(at)? {
+            let name = entry.map_err(at)?.file_name();
+            let name = name.to_string_lossy();
+            let id = name
+                .strip_prefix("lease-")
+                .or_else(|| name.strip_prefix("pod-"));
+            pods.extend(id.and_then(|id| PodId::parse(id).ok()));
+        }
+        Ok(pods)
     }
 
     /// Lists the locks that are held, with their holders and queues; locks nothing itself.

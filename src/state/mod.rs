@@ -4,6 +4,7 @@
 mod asked;
 mod claims;
 mod intent;
+mod journal;
 mod lease;
 mod lock;
 mod sqlite;
@@ -14,6 +15,7 @@ mod volumes;
 pub use asked::{Asked, Noted};
 pub use claims::Taken;
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
+pub use journal::{Removal, Run, Step};
 pub use lease::{Lease, LeaseError};
 pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,

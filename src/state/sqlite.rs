@@ -19,6 +19,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::lock::{LockDir, LockError};
+use crate::fault;
 
 /// What went wrong with the database.
 #[derive(Debug, thiserror::Error)]
@@ -201,7 +202,9 @@ impl Database {
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let value = body(&transaction)?;
+            fault::point("before a commit");
             transaction.commit()?;
+            fault::point("after a commit");
             Ok(value)
         })();
         result.map_err(|error| self.outer(error))

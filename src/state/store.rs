@@ -18,7 +18,8 @@ use super::sqlite::{Database, Durability, Inner, StoreError};
 use crate::model::observed::{ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord};
 use crate::names::{ContainerId, ObjectName, PodId};
 
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE pods (id TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE containers (
   id TEXT PRIMARY KEY,
@@ -41,7 +42,13 @@ CREATE TABLE intents (
   kind TEXT NOT NULL, by TEXT NOT NULL, state TEXT NOT NULL) STRICT;
 CREATE INDEX intents_of_pod ON intents (pod, seq);
 CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE runs (
+  number INTEGER PRIMARY KEY AUTOINCREMENT,
+  by TEXT NOT NULL, process TEXT NOT NULL, steps TEXT NOT NULL) STRICT;
+",
+];
 
 /// The database of one root directory.
 #[derive(Debug)]

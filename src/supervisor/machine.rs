@@ -85,6 +85,22 @@ pub enum Command {
     Remove,
 }
 
+impl Command {
+    /// Returns what the kind of command is called.
+    #[must_use]
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Launch(..) => "launch a container",
+            Self::Signal(..) => "signal a container",
+            Self::Kill(_) => "kill a container",
+            Self::Run(..) => "run a hook",
+            Self::Freeze(_) => "freeze a container",
+            Self::Thaw(_) => "thaw a container",
+            Self::Remove => "take the pod down",
+        }
+    }
+}
+
 /// What to write down.
 #[derive(Debug, Default)]
 pub struct Changes {

@@ -26,6 +26,7 @@ use super::recorder::Recorder;
 use crate::engine::paths::Paths;
 use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Started};
+use crate::fault;
 use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ContainerState, ExitStatus, ProcessRef};
@@ -385,6 +386,13 @@ impl Supervisor {
     }
 
     fn carry_out(&mut self, command: Command) {
+        let word = command.word();
+        fault::point(format_args!("before to {word}"));
+        self.do_now(command);
+        fault::point(format_args!("after to {word}"));
+    }
+
+    fn do_now(&mut self, command: Command) {
         match command {
             Command::Launch(place, layer) => {
                 let (context, sender) = (self.context.clone(), self.sender.clone());

@@ -266,6 +266,44 @@ pub fn start_time(pid: i32) -> io::Result<Option<u64>> {
     Ok(stat(pid)?.and_then(|stat| start_in(&stat)))
 }
 
+/// Returns the children of this process, zombies too (`CONFIG_PROC_CHILDREN`).
+///
+/// # Errors
+/// `/proc` cannot be read.
+pub fn children() -> io::Result<Vec<i32>> {
+    let mut children = Vec::new();
+    for task in fs::read_dir("/proc/self/task")? {
+        match fs::read_to_string(task?.path().join("children")) {
+            Ok(text) => children.extend(
+                text.split_whitespace()
+                    .filter_map(|pid| pid.parse::<i32>().ok()),
+            ),
+            // A thread may end meanwhile, and its children are another's.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(children)
+}
+
+/// Returns whether a process was started with this setting, as `NAME=VALUE`, in its environment; a copy of one that
+/// was is one too, until it executes another program.
+#[must_use]
+pub fn was_started_with(pid: i32, setting: &str) -> bool {
+    fs::read(format!("/proc/{pid}/environ")).is_ok_and(|text| {
+        text.split(|byte| *byte == 0)
+            .any(|entry| entry == setting.as_bytes())
+    })
+}
+
+/// Has this process killed when the thread that started it ends.
+///
+/// # Errors
+/// The kernel knows every signal there is, so none.
+pub fn die_with_parent() -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(io::Error::from)
+}
+
 /// Returns how a process ended that began at this time and that nobody has reaped yet.
 ///
 /// Its exit code is field 52 of `/proc/PID/stat`, in the form of `wait(2)`; others than its parent need

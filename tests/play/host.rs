@@ -42,7 +42,7 @@ pub(crate) struct Ran {
 }
 
 impl Ran {
-    fn of(output: &Output) -> Self {
+    pub(crate) fn of(output: &Output) -> Self {
         Self {
             code: output.status.code(),
             stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
@@ -336,11 +336,36 @@ impl Host {
 
     /// Kills the supervisors as the kernel would for want of memory.
     pub(crate) fn kill_supervisors(&self) {
-        for pid in self.supervisors() {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
+        Self::kill(Self::supervisors, self);
+    }
+
+    /// Kills the supervisors and the keeper, so that none is there until a command needs one.
+    pub(crate) fn kill_watchers(&self) {
+        Self::kill(
+            |host| {
+                let is_watcher = |pid: &i32| {
+                    let command = traces::command_line(*pid);
+                    command.contains("stage-supervise") || command.contains("stage-keep")
+                };
+                traces::processes(host)
+                    .into_iter()
+                    .filter(is_watcher)
+                    .collect()
+            },
+            self,
+        );
+    }
+
+    fn kill(which: impl Fn(&Self) -> Vec<i32>, host: &Self) {
         let until = Instant::now() + PATIENCE;
-        while !self.supervisors().is_empty() {
+        loop {
+            let pids = which(host);
+            if pids.is_empty() {
+                return;
+            }
+            for pid in pids {
+                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+            }
             assert!(Instant::now() < until, "a supervisor does not die");
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -353,6 +378,12 @@ impl Host {
     /// Waits until everything is as it was at the beginning.
     #[track_caller]
     pub(crate) fn expect_clean(&self) {
+        self.expect_clean_after("");
+    }
+
+    /// As [`Host::expect_clean`], and tells what came before if it is not.
+    #[track_caller]
+    pub(crate) fn expect_clean_after(&self, what: &str) {
         let until = Instant::now() + Duration::from_secs(5);
         loop {
             let changes = changes(&self.before, &self.traces());
@@ -361,7 +392,7 @@ impl Host {
             }
             assert!(
                 Instant::now() < until,
-                "left behind:\n{}",
+                "{what}\nleft behind:\n{}",
                 changes.join("\n")
             );
             std::thread::sleep(Duration::from_millis(20));

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod corpus;
+mod faults;
 mod generate;
 mod host;
 mod image;

@@ -46,7 +46,7 @@ pub(super) fn play<W: Write>(
     let (mut reading, translated) = read_application(&arguments.files, &options, unknown_fields)?;
     refuse_errors(&reading.findings)?;
     let (application, origins) = (translated.application, translated.origins);
-    let mut engine = open::engine(global, "kube play")?;
+    let mut engine = open::settled(global, "kube play")?;
     let observed = engine.observed()?;
     let existing = match arguments.replace {
         true => Existing::Replace,
@@ -104,7 +104,7 @@ pub(super) fn down<W: Write>(
     let (reading, translated) = read_application(&arguments.files, &options, unknown_fields)?;
     let application = translated.application;
     accept(&reading, unknown_fields, &application)?;
-    let mut engine = open::engine(global, "kube down")?;
+    let mut engine = open::settled(global, "kube down")?;
     let wish = DownWish {
         pods: application.pods.into_iter().map(|pod| pod.name).collect(),
         secrets: application.secrets.into_iter().map(|s| s.name).collect(),

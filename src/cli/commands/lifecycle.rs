@@ -21,7 +21,7 @@ use crate::model::observed::{ContainerRecord, Observed};
 use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
 use crate::names::{ContainerId, PodId};
-use crate::state::IntentKind;
+use crate::state::{IntentKind, Removal};
 
 /// How often `wait` looks.
 const WAIT_INTERVAL: Duration = Duration::from_millis(100);
@@ -144,33 +144,19 @@ pub(super) fn remove<W: Write>(
     let unnamed = all(arguments.all);
     let (targets, mut failures) = containers(&observed, &arguments.targets, unnamed, ignore)?;
     let grace = arguments.time.map(Seconds);
-    let (mut removable, mut wishes) = (Vec::new(), Vec::new());
+    let (mut removable, mut removals) = (Vec::new(), Vec::new());
     for target in &targets {
-        match removal(&observed, target, arguments.force) {
+        match removal(&observed, target, arguments.force, grace) {
             Ok(removal) => {
-                // A supervisor has to know, lest it starts the container again with its pod.
-                let supervised = engine.has_kernel_part(removal.pod);
-                wishes.extend(supervised.then(|| Wish {
-                    pod: removal.pod.clone(),
-                    container: Some(removal.id.clone()),
-                    kind: IntentKind::Remove { grace },
-                }));
-                removable.push((target, removal, supervised));
+                removable.push(target);
+                removals.push(removal);
             }
             Err(error) => failures.push(error),
         }
     }
-    let mut stopped = engine.carry_out(&wishes).into_iter();
-    for (target, removal, supervised) in removable {
-        let stopped = match supervised {
-            true => stopped
-                .next()
-                .unwrap_or(Err(EngineError::Removed))
-                .map(drop),
-            false => Ok(()),
-        };
-        match stopped.and_then(|()| engine.forget_container(removal.pod, removal.id, &removal.name))
-        {
+    let results = engine.remove_containers(&removals)?;
+    for (target, result) in removable.into_iter().zip(results) {
+        match result {
             Ok(()) => output.line(format_args!("{}", target.word))?,
             Err(error) => failures.push(about(&target.word, error)),
         }
@@ -179,19 +165,16 @@ pub(super) fn remove<W: Write>(
     outcome(failures)
 }
 
-/// A container that may be removed.
-struct Removal<'a> {
-    pod: &'a PodId,
-    id: &'a ContainerId,
-    name: String,
-}
-
-fn removal<'a>(observed: &Observed, target: &'a Target, force: bool) -> Result<Removal<'a>, Error> {
-    let id = target
-        .container
-        .as_ref()
-        .ok_or_else(|| no_such("container"))?;
-    let found = find::container(observed, id.as_str())?;
+/// Says what is to be removed, if it may be.
+fn removal(
+    observed: &Observed,
+    target: &Target,
+    force: bool,
+    grace: Option<Seconds>,
+) -> Result<Removal, Error> {
+    let word = target.container.as_ref().map_or("", |id| id.as_str());
+    let found = find::container(observed, word)?;
+    let id = &found.container.id;
     let state = &found.container.state;
     if state.is_running() && !force {
         return Err(Error::Usage {
@@ -203,9 +186,10 @@ fn removal<'a>(observed: &Observed, target: &'a Target, force: bool) -> Result<R
         });
     }
     Ok(Removal {
-        pod: &target.pod,
-        id,
+        pod: target.pod.clone(),
+        container: id.clone(),
         name: found.name(),
+        grace,
     })
 }
 
@@ -354,7 +338,7 @@ pub(super) fn remove_pods<W: Write>(
             _ => removable.push((target.pod.clone(), arguments.time.map(Seconds))),
         }
     }
-    for (pod, result) in engine.remove_pods(&removable) {
+    for (pod, result) in engine.remove_pods(&removable)? {
         match result {
             Ok(()) => output.line(format_args!("{pod}"))?,
             Err(error) => failures.push(error.into()),

@@ -134,19 +134,19 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
     match command {
         ContainerCommand::Exec(arguments) => exec::exec(&open::engine(global, "exec")?, arguments),
         ContainerCommand::Start(arguments) => {
-            lifecycle::start(&mut open::engine(global, "start")?, arguments, output)
+            lifecycle::start(&mut open::settled(global, "start")?, arguments, output)
         }
         ContainerCommand::Stop(arguments) => {
-            lifecycle::stop(&mut open::engine(global, "stop")?, arguments, output)
+            lifecycle::stop(&mut open::settled(global, "stop")?, arguments, output)
         }
         ContainerCommand::Restart(arguments) => {
-            lifecycle::restart(&mut open::engine(global, "restart")?, arguments, output)
+            lifecycle::restart(&mut open::settled(global, "restart")?, arguments, output)
         }
         ContainerCommand::Kill(arguments) => {
-            lifecycle::kill(&mut open::engine(global, "kill")?, arguments, output)
+            lifecycle::kill(&mut open::settled(global, "kill")?, arguments, output)
         }
         ContainerCommand::Rm(arguments) => {
-            lifecycle::remove(&mut open::engine(global, "rm")?, arguments, output)
+            lifecycle::remove(&mut open::settled(global, "rm")?, arguments, output)
         }
         ContainerCommand::Wait(arguments) => {
             lifecycle::wait(&mut open::engine(global, "wait")?, arguments, output)
@@ -157,11 +157,11 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
         ContainerCommand::Pause(arguments) => {
-            let engine = &mut open::engine(global, "pause")?;
+            let engine = &mut open::settled(global, "pause")?;
             lifecycle::pause(engine, arguments, &IntentKind::Pause, output)
         }
         ContainerCommand::Unpause(arguments) => {
-            let engine = &mut open::engine(global, "unpause")?;
+            let engine = &mut open::settled(global, "unpause")?;
             lifecycle::pause(engine, arguments, &IntentKind::Unpause, output)
         }
         ContainerCommand::Stats(arguments) => stats::of_containers(&mut context(global), arguments),
@@ -174,22 +174,22 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
     let output = &mut Output::stdout();
     match command {
         PodCommand::Start(arguments) => {
-            let engine = &mut open::engine(global, "pod start")?;
+            let engine = &mut open::settled(global, "pod start")?;
             lifecycle::pods(engine, &arguments.targets, &IntentKind::Start, output)
         }
         PodCommand::Restart(arguments) => {
-            let engine = &mut open::engine(global, "pod restart")?;
+            let engine = &mut open::settled(global, "pod restart")?;
             let kind = IntentKind::Restart { grace: None };
             lifecycle::pods(engine, &arguments.targets, &kind, output)
         }
         PodCommand::Stop(arguments) => {
-            lifecycle::stop_pods(&mut open::engine(global, "pod stop")?, arguments, output)
+            lifecycle::stop_pods(&mut open::settled(global, "pod stop")?, arguments, output)
         }
         PodCommand::Kill(arguments) => {
-            lifecycle::kill_pods(&mut open::engine(global, "pod kill")?, arguments, output)
+            lifecycle::kill_pods(&mut open::settled(global, "pod kill")?, arguments, output)
         }
         PodCommand::Rm(arguments) => {
-            lifecycle::remove_pods(&mut open::engine(global, "pod rm")?, arguments, output)
+            lifecycle::remove_pods(&mut open::settled(global, "pod rm")?, arguments, output)
         }
         PodCommand::Ps(arguments) => pod_ps::list(&mut context(global), arguments),
         PodCommand::Inspect(arguments) => inspect::pods(&mut context(global), arguments),
@@ -198,11 +198,11 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
             lifecycle::pod_exists(&open::engine(global, "pod exists")?, &arguments.name)
         }
         PodCommand::Pause(arguments) => {
-            let engine = &mut open::engine(global, "pod pause")?;
+            let engine = &mut open::settled(global, "pod pause")?;
             lifecycle::pods(engine, &arguments.targets, &IntentKind::Pause, output)
         }
         PodCommand::Unpause(arguments) => {
-            let engine = &mut open::engine(global, "pod unpause")?;
+            let engine = &mut open::settled(global, "pod unpause")?;
             lifecycle::pods(engine, &arguments.targets, &IntentKind::Unpause, output)
         }
         PodCommand::Stats(arguments) => stats::of_pods(&mut context(global), arguments),

@@ -258,7 +258,7 @@ fn remove_one(
         let users = observed.pods.iter().filter(|pod| pod.claims(&name));
         let grace = arguments.time.map(Seconds);
         let pods: Vec<_> = users.map(|pod| (pod.record.id.clone(), grace)).collect();
-        for (_, removed) in engine.remove_pods(&pods) {
+        for (_, removed) in engine.remove_pods(&pods)? {
             match removed {
                 // It went with another of the volumes.
                 Ok(()) | Err(crate::engine::EngineError::Removed) => {}

@@ -5,6 +5,7 @@ use std::path::Path;
 use super::bridge::{join_bridge, remove_bridge};
 use super::ports::{forget_flows, publish, publish_more};
 use super::{NetworkError, NetworkWarning, PodNetwork};
+use crate::fault;
 use crate::sys::firewall::{Firewall, FirewallError, ForwardPolicy, PortForward};
 use crate::sys::namespace::{Namespace, NamespaceKind, in_namespaces};
 use crate::sys::netlink::{LinkName, Netlink};
@@ -59,6 +60,7 @@ fn set_up_steps(
 ) -> Result<Vec<NetworkWarning>, NetworkError> {
     let mut netlink = Netlink::open()?;
     join_bridge(pod, netns, &mut netlink, made)?;
+    fault::point("with the pod's link made");
     configure_pod(pod, netns)?;
     let Some(firewall) = firewall else {
         return Ok(vec![NetworkWarning::NoMasquerade]);
@@ -148,7 +150,9 @@ pub fn tear_down(pod: &PodNetwork, others: OtherPods) -> Result<(), Vec<NetworkE
         });
         errors.extend(withdrawn.err());
     }
+    fault::point("with the pod's ports withdrawn");
     let deleted = Netlink::open().and_then(|mut netlink| netlink.delete_link(&pod.link));
+    fault::point("with the pod's link gone");
     errors.extend(deleted.err().map(NetworkError::from));
     if others == OtherPods::None {
         errors.extend(remove_bridge(&pod.host, firewall.as_ref()).err());

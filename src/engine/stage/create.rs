@@ -12,6 +12,7 @@ use std::sync::Arc;
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::fcntl::OFlag;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::stat::Mode;
 
 use super::error::{CreateError, Step};
@@ -19,13 +20,14 @@ use super::program::{Program, Reporting};
 use super::streams::{self, ConsoleSocket};
 use super::{Created, Reply, external};
 use crate::engine::launch::{Launch, LaunchProgram, Source, SourceKind};
+use crate::fault;
 use crate::image::user;
 use crate::sys::cgroup::{CgroupVersion, Cgroups};
 use crate::sys::descriptor;
 use crate::sys::mount::{Depth, Propagation, ensure_dir, set_propagation, unshare_mounts};
 use crate::sys::overlay::mount_overlay;
 use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
-use crate::sys::process::restore_signals;
+use crate::sys::process::{die_with_parent, restore_signals};
 use crate::sys::tree::{attach, clone_tree};
 
 /// The `main` of the stage.
@@ -35,6 +37,9 @@ pub fn stage_main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let report = UnixStream::from(report);
+    if die_with_parent().is_err() || has_hung_up(&report) {
+        return ExitCode::FAILURE;
+    }
     let (reply, terminal) = match read_launch().and_then(|launch| {
         forget_groups()?;
         create(launch)
@@ -50,6 +55,13 @@ pub fn stage_main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
+}
+
+/// Returns whether nobody waits for the report any more.
+fn has_hung_up(report: &UnixStream) -> bool {
+    let mut fds = [PollFd::new(report.as_fd(), PollFlags::empty())];
+    // A closed peer is told whether one asks for it or not.
+    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 fn read_launch() -> Result<Launch, CreateError> {
@@ -68,7 +80,9 @@ fn forget_groups() -> Result<(), CreateError> {
 }
 
 fn create(launch: Launch) -> Result<Created, CreateError> {
+    fault::point("before the mounts");
     prepare_mounts(&launch)?;
+    fault::point("with the mounts made");
     let root = open_root(&launch.bundle.join("rootfs"))
         .map_err(|error| CreateError::io(Step::RootFs, &launch.bundle, &error))?;
     let user = user::resolve(root.as_fd(), &launch.user.user)
@@ -80,11 +94,15 @@ fn create(launch: Launch) -> Result<Created, CreateError> {
     drop(root);
     streams::take(&launch, user.uid)?;
     make_cgroup(&launch)?;
+    fault::point("with the container's cgroup made");
     write_config(&launch)?;
-    match &launch.runtime {
+    fault::point("before the runtime");
+    let created = match &launch.runtime {
         Some(runtime) => external::run(runtime, &launch),
         None => run_embedded(&launch),
-    }
+    };
+    fault::point("after the runtime");
+    created
 }
 
 /// Makes the mount namespace in which the container's mounts live: the kernel takes it down with
@@ -252,6 +270,7 @@ fn build(
     let pid = container
         .pid()
         .ok_or_else(|| CreateError::new(Step::Runtime, "the container has no process"))?;
+    fault::point("with a container that waits for its start");
     container.start().map_err(|error| failed(&error))?;
     Ok((pid.as_raw(), has_terminal))
 }

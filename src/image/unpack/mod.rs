@@ -251,6 +251,7 @@ fn spawn(
     let child = Command::new(program)
         .arg(STAGE)
         .env_clear()
+        .envs(crate::fault::inherited())
         .current_dir("/")
         .stdin(Stdio::from(layer))
         .stdout(Stdio::from(directory))
