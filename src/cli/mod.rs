@@ -7,6 +7,7 @@
 pub mod args;
 mod booleans;
 mod commands;
+mod complete;
 mod error;
 mod filter;
 mod log_reader;
@@ -42,6 +43,12 @@ impl CalledAs {
 
 /// Runs the command that was typed.
 pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    if arguments
+        .get(1)
+        .is_some_and(|word| word == complete::COMPLETE)
+    {
+        return complete::answer(&arguments[2..]);
+    }
     let called_as = CalledAs::of(arguments.first().map(OsString::as_os_str));
     let wrong_use = wrong_use_code(&arguments);
     let result = args::Cli::try_parse_from(booleans::without_values(arguments))

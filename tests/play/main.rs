@@ -1,6 +1,7 @@
 //! Whole pods, played by the program itself on a host of their own. Needs root.
 
 mod bad_input;
+mod completion;
 mod corpus;
 mod faults;
 mod generate;

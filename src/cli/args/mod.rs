@@ -204,6 +204,11 @@ pub enum Command {
     Info(Formatted),
     /// Show the version
     Version(Formatted),
+    /// Print the script that lets a shell complete commands, flags and names
+    ///
+    /// bash: `source <(podwright completion bash)`. zsh: write it to `_podwright` in a directory of
+    /// `$fpath`. fish: write it to `~/.config/fish/completions/podwright.fish`.
+    Completion(Completion),
 }
 
 /// Commands about the engine itself.
@@ -213,6 +218,27 @@ pub enum SystemCommand {
     Locks(Formatted),
     /// Show what the engine found on this host
     Info(Formatted),
+}
+
+/// Arguments of `completion`.
+#[derive(Debug, Args)]
+pub struct Completion {
+    /// The shell
+    #[arg(value_enum)]
+    pub shell: Shell,
+    /// Write to a file instead of standard output
+    #[arg(short, long, value_name = "FILE")]
+    pub file: Option<PathBuf>,
+    #[arg(long, hide = true)]
+    no_desc: bool,
+}
+
+/// A shell that can complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    Bash,
+    Zsh,
+    Fish,
 }
 
 /// A choice of the output's form.

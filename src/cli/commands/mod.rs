@@ -1,5 +1,6 @@
 //! One file a noun, one short function a command.
 
+mod completion;
 mod engine;
 mod exec;
 mod find;
@@ -13,6 +14,7 @@ mod kube;
 mod lifecycle;
 mod login;
 mod logs;
+pub(super) mod names;
 mod open;
 mod pod_ps;
 mod port;
@@ -63,6 +65,7 @@ pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
         Command::Version(formatted) => {
             engine::version(formatted.format.as_ref(), &mut Output::stdout())
         }
+        Command::Completion(arguments) => completion::completion(&arguments, &mut Output::stdout()),
         Command::Kube(KubeCommand::Play(arguments))
         | Command::Play(PlayCommand::Kube(arguments)) => {
             kube::play(global, &arguments, called_as, &mut Output::stdout())
