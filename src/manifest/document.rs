@@ -44,6 +44,11 @@ impl Document {
         }
     }
 
+    /// Counts documents that stand before it in its source.
+    pub(super) fn renumber(&mut self, before: usize) {
+        self.index += before;
+    }
+
     /// Returns the source the document stands in.
     #[must_use]
     pub fn source(&self) -> &Source {

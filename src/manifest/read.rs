@@ -77,6 +77,16 @@ impl Reading {
         findings.any(|located| located.finding.severity == Severity::Error)
     }
 
+    /// Counts documents that stand before those that were read.
+    pub(super) fn renumber(&mut self, before: usize) {
+        for read in &mut self.objects {
+            read.document.renumber(before);
+        }
+        for located in &mut self.findings {
+            located.document = located.document.map(|document| document + before);
+        }
+    }
+
     /// Adds findings about one of the objects, such as a rule's.
     pub fn add(&mut self, document: &Document, findings: Findings) {
         self.findings.extend(document.locate(findings));
@@ -92,17 +102,49 @@ impl Reading {
 pub fn read(sources: &[Source], options: &ReadOptions) -> Reading {
     let mut reading = Reading::default();
     for (input, source) in sources.iter().enumerate() {
-        let mut reader = Reader {
-            input,
-            source,
-            options,
-            reading: &mut reading,
-            next: 0,
-        };
-        reader.read();
+        read_source(input, source, options, &mut reading);
     }
     Located::sort(&mut reading.findings);
     reading
+}
+
+/// Reads one source; returns how many documents it is.
+pub(super) fn read_source(
+    input: usize,
+    source: &Source,
+    options: &ReadOptions,
+    reading: &mut Reading,
+) -> usize {
+    let mut reader = Reader {
+        input,
+        source,
+        options,
+        reading,
+        next: 0,
+    };
+    reader.read();
+    reader.next
+}
+
+/// Reads some of the parts that a source was split into, as if they were all; returns how many documents they are.
+pub(super) fn read_parts(
+    input: usize,
+    source: &Source,
+    parts: &[Range<usize>],
+    options: &ReadOptions,
+    reading: &mut Reading,
+) -> usize {
+    let mut reader = Reader {
+        input,
+        source,
+        options,
+        reading,
+        next: 0,
+    };
+    for part in parts {
+        reader.part(part.clone());
+    }
+    reader.next
 }
 
 struct Reader<'r> {

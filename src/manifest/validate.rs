@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::crd::{self, CustomKinds};
 use super::decode::Object;
 use super::document::Document;
-use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over, read};
-use super::rules::{check_all, check_unplayed, check_whole};
+use super::pieces::read_in_parallel;
+use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over};
+use super::rules::{check_across, check_each, check_unplayed, check_whole};
 use super::schema::KubernetesVersion;
 use super::selection::KindPattern;
 use super::source::{At, FindingType, Findings, Located};
@@ -77,10 +78,12 @@ impl<'a> Validation<'a> {
             kinds: Kinds::BuiltIn,
             kubernetes: options.kubernetes,
         };
-        let mut reading = read(sources, &read_options);
+        let mut reading = read_in_parallel(sources, &read_options, &|piece| {
+            check_each(piece);
+            check_unplayed(piece);
+        });
         let unchecked = custom_kinds(&mut reading, options);
-        check_all(&mut reading);
-        check_unplayed(&mut reading);
+        check_across(&mut reading);
         if options.extent == Extent::Whole {
             check_whole(&mut reading);
         }

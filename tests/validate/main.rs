@@ -2,7 +2,9 @@
 
 mod across;
 mod custom;
+mod explain;
 mod host;
+mod inputs;
 mod outputs;
 mod selection;
 mod support;

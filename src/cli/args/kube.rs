@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::super::output::Format;
+use super::explain::Explain;
 use super::registry::Registry;
 use super::validate::Validate;
 
@@ -30,6 +31,10 @@ pub enum KubeCommand {
     /// column. Exits 0 when all is valid, 1 when it is not, 2 when the command line is wrong and 125 when
     /// the manifests could not be read.
     Validate(Box<Validate>),
+    /// Tell what a kind or a field is
+    ///
+    /// Its type, its default, the versions of Kubernetes that have it, and what `kube play` makes of it.
+    Explain(Explain),
 }
 
 /// `play`, podman's older noun.

@@ -4,6 +4,7 @@
 //! storage driver, and no conmon) are accepted and hidden, so that scripts go on working.
 
 mod container;
+mod explain;
 mod image;
 mod kube;
 mod pod;
@@ -22,6 +23,7 @@ pub use container::{
     KillContainers, ListContainers, Logs, ObjectKind, PauseContainers, PsSort, RemoveContainers,
     RestartContainers, StartContainers, StopContainers, Targets, WaitCondition, WaitContainers,
 };
+pub use explain::{Explain, ExplainForm};
 pub use image::{
     History, ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages,
     Load, RemoveImages, Save, SaveFormat, Tag,

@@ -9,8 +9,10 @@ use crate::manifest::{KindPattern, KubernetesVersion};
 /// Arguments of `kube validate`.
 #[derive(Debug, Args)]
 pub struct Validate {
-    /// Files, directories, or `-` for standard input
-    #[arg(required = true, value_name = "FILE|-")]
+    /// Files, directories and all below them, patterns, addresses, or `-` for standard input
+    ///
+    /// In directories, files that git would ignore are passed over, and those that a .podwrightignore names.
+    #[arg(required = true, value_name = "FILE|DIR|PATTERN|URL|-")]
     pub files: Vec<PathBuf>,
     /// Version of Kubernetes whose kinds and fields there are, 1.25 to 1.37
     #[arg(long, value_name = "VERSION", value_parser = KubernetesVersion::parse, default_value_t = KubernetesVersion::RULES)]

@@ -7,14 +7,14 @@ use super::super::error::Error;
 use crate::manifest::Source;
 
 /// The largest input that is read at all.
-const LARGEST: u64 = 64 << 20;
+pub(super) const LARGEST: u64 = 64 << 20;
 
 /// Reads the files: those of a directory in the order of their names, `-` from standard input.
 pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for file in files {
         if file == Path::new("-") {
-            sources.push(read_source("-", &mut std::io::stdin().lock())?);
+            sources.push(read_stdin()?);
         } else if file.is_dir() {
             for file in manifests_in(file)? {
                 sources.push(read_file(&file)?);
@@ -24,6 +24,11 @@ pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
         }
     }
     Ok(sources)
+}
+
+/// Reads standard input.
+pub(super) fn read_stdin() -> Result<Source, Error> {
+    read_source("-", &mut std::io::stdin().lock())
 }
 
 fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
@@ -46,7 +51,7 @@ fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files)
 }
 
-fn read_file(path: &Path) -> Result<Source, Error> {
+pub(super) fn read_file(path: &Path) -> Result<Source, Error> {
     let mut file = std::fs::File::open(path).map_err(|source| Error::File {
         doing: "opening",
         path: path.to_owned(),

@@ -3,12 +3,14 @@
 mod completion;
 mod engine;
 mod exec;
+mod explain;
 mod find;
 mod generate;
 mod grants;
 mod image;
 mod info;
 mod input;
+mod inputs;
 mod inspect;
 mod kube;
 mod lifecycle;
@@ -72,6 +74,9 @@ pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
         }
         Command::Kube(KubeCommand::Down(arguments)) => {
             kube::down(global, &arguments, &mut Output::stdout())
+        }
+        Command::Kube(KubeCommand::Explain(arguments)) => {
+            explain::explain(&arguments, &mut Output::stdout())
         }
         Command::Kube(KubeCommand::Validate(arguments)) => {
             validate::validate(global, &arguments, &mut Output::stdout())

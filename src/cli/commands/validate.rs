@@ -5,7 +5,7 @@ use std::io::Write;
 use super::super::args::{Global, ReportForm, Target, Validate};
 use super::super::error::Error;
 use super::super::output::{Output, stdout_has_colour, tell};
-use super::input::sources;
+use super::inputs::sources;
 use super::unmet::{self, Pulls};
 use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
 use crate::manifest::{

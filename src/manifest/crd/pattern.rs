@@ -81,6 +81,13 @@ fn escape<'p>(after: &'p str, out: &mut String) -> &'p str {
         'S' => out.push_str(r"[^\t\n\x0C\r ]"),
         'b' => out.push_str(r"(?-u:\b)"),
         '<' | '>' => out.push(character),
+        // The braces of a class by name are no count.
+        'p' | 'P' if after[1..].starts_with('{') => {
+            let end = after.find('}').map_or(after.len(), |end| end + 1);
+            out.push('\\');
+            out.push_str(&after[..end]);
+            return &after[end..];
+        }
         _ => out.extend(['\\', character]),
     }
     &after[character.len_utf8()..]

@@ -43,7 +43,13 @@ pub fn check(object: &Object, found: &mut Findings) {
 ///
 /// Then the objects are seen together, which brings warnings only.
 pub fn check_all(reading: &mut Reading) {
-    let mut located = super::across::check(reading);
+    check_each(reading);
+    check_across(reading);
+}
+
+/// Holds each object for itself against the rules.
+pub(in crate::manifest) fn check_each(reading: &mut Reading) {
+    let mut located = Vec::new();
     for read in &reading.objects {
         let Some(object) = &read.object else {
             continue;
@@ -55,6 +61,13 @@ pub fn check_all(reading: &mut Reading) {
         }
         located.extend(read.document.locate(found));
     }
+    reading.findings.extend(located);
+    Located::sort(&mut reading.findings);
+}
+
+/// Sees the objects together.
+pub(in crate::manifest) fn check_across(reading: &mut Reading) {
+    let located = super::across::check(reading);
     reading.findings.extend(located);
     Located::sort(&mut reading.findings);
 }

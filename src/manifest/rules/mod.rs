@@ -71,6 +71,7 @@ mod windows;
 mod workload;
 
 pub use check::{check, check_all};
+pub(super) use check::{check_across, check_each};
 pub use claim::persistent_volume_claim;
 pub(super) use cluster::custom_metadata;
 pub use cluster::{namespace, service_account};

@@ -58,7 +58,7 @@ pub(in crate::manifest) fn lookup(
 }
 
 /// Stable versions before beta before alpha.
-fn rank(api_version: &str) -> usize {
+pub(super) fn rank(api_version: &str) -> usize {
     match api_version {
         text if text.contains("alpha") => 2,
         text if text.contains("beta") => 1,

@@ -5,7 +5,9 @@
 //! version is asked for.
 
 mod check;
+mod defaults;
 mod deprecation;
+mod explain;
 mod lookup;
 mod version;
 
@@ -15,6 +17,7 @@ use std::sync::OnceLock;
 
 pub(super) use check::{Scope, check};
 pub(super) use deprecation::deprecation;
+pub use explain::{ExplainError, Explained, Subfield, explain};
 pub(super) use lookup::{Lookup, lookup};
 pub use version::{KubernetesVersion, UnknownVersion};
 

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A minor version of Kubernetes 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KubernetesVersion(u8);
+pub struct KubernetesVersion(pub(super) u8);
 
 /// A text that names no version of Kubernetes that is known here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -1,0 +1,141 @@
+//! Which manifests a check is given: files, directories and all below, patterns, addresses, standard input.
+//!
+//! Ignore files are heeded as git does (`.gitignore`, `.ignore`, and `.podwrightignore` for us alone), and what is
+//! hidden is passed over. The order is that of the arguments, and of the paths below each.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Component, Path, PathBuf};
+
+use ignore::WalkBuilder;
+use ignore::overrides::{Override, OverrideBuilder};
+
+use super::super::error::Error;
+use super::input::{LARGEST, read_file, read_stdin};
+use crate::image::registry::fetch;
+use crate::manifest::Source;
+
+/// The ignore file of ours.
+const IGNORE_FILE: &str = ".podwrightignore";
+
+/// Reads what the arguments of a check name, each file once.
+pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    let mut sources = Vec::new();
+    let mut seen = BTreeSet::new();
+    for name in named {
+        let text = name.to_string_lossy();
+        if name == Path::new("-") {
+            sources.push(read_stdin()?);
+        } else if text.starts_with("http://") || text.starts_with("https://") {
+            sources.push(fetched(&text)?);
+        } else {
+            for file in files(name)? {
+                if seen.insert(file.clone()) {
+                    sources.push(read_file(&file)?);
+                }
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn fetched(url: &str) -> Result<Source, Error> {
+    let bytes = fetch(url, LARGEST).map_err(|source| Error::File {
+        doing: "fetching",
+        path: PathBuf::from(url),
+        source,
+    })?;
+    Ok(Source::from_bytes(url, bytes))
+}
+
+fn files(name: &Path) -> Result<Vec<PathBuf>, Error> {
+    let is_pattern = name.to_string_lossy().contains(['*', '?', '[', '{']);
+    if name.is_dir() {
+        below(name, None)
+    } else if is_pattern && !name.exists() {
+        matching(name)
+    } else {
+        Ok(vec![name.to_owned()])
+    }
+}
+
+/// Returns the files that a pattern means: `*` stays in a directory, `**` goes below it.
+fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
+    let is_plain = |part: &Component<'_>| {
+        !part
+            .as_os_str()
+            .to_string_lossy()
+            .contains(['*', '?', '[', '{'])
+    };
+    let base: PathBuf = pattern.components().take_while(is_plain).collect();
+    let rest = pattern
+        .strip_prefix(&base)
+        .unwrap_or(pattern)
+        .to_string_lossy();
+    let start = match base.as_os_str().is_empty() {
+        true => Path::new("."),
+        false => &base,
+    };
+    let files = below(start, Some(&rest))?;
+    if files.is_empty() {
+        return Err(Error::Usage {
+            message: format!("no file matches `{}`", pattern.display()),
+            help: None,
+        });
+    }
+    let plain = files
+        .iter()
+        .map(|file| file.strip_prefix("./").unwrap_or(file).to_owned());
+    Ok(match base.as_os_str().is_empty() {
+        true => plain.collect(),
+        false => files,
+    })
+}
+
+fn below(directory: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>, Error> {
+    let failed = |error: ignore::Error| Error::File {
+        doing: "reading the directory",
+        path: directory.to_owned(),
+        source: error
+            .into_io_error()
+            .unwrap_or_else(|| io::Error::other("it loops")),
+    };
+    let mut walk = WalkBuilder::new(directory);
+    walk.require_git(false)
+        .git_global(false)
+        .add_custom_ignore_filename(IGNORE_FILE)
+        .sort_by_file_path(Path::cmp);
+    let only = pattern
+        .map(|pattern| only(directory, pattern))
+        .transpose()?;
+    let mut files = Vec::new();
+    for entry in walk.build() {
+        let path = entry.map_err(failed)?.into_path();
+        let is_wanted = match &only {
+            Some(only) => only.matched(&path, false).is_whitelist(),
+            None => is_manifest(&path),
+        };
+        if is_wanted && path.is_file() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// Returns what tells the files that a pattern means, seen from a directory.
+fn only(directory: &Path, pattern: &str) -> Result<Override, Error> {
+    let mut only = OverrideBuilder::new(directory);
+    let only = only
+        .add(&format!("/{pattern}"))
+        .and_then(|only| only.build());
+    only.map_err(|error| Error::Usage {
+        message: error.to_string(),
+        help: None,
+    })
+}
+
+fn is_manifest(path: &Path) -> bool {
+    let ends = ["yaml", "yml", "json"];
+    path.extension()
+        .is_some_and(|end| ends.iter().any(|known| end == *known))
+}
