@@ -32,6 +32,9 @@ pub enum Error {
     /// What was found in manifests, already shown with its places.
     #[error("{0}")]
     Manifest(String),
+    /// A manifest that did not come.
+    #[error(transparent)]
+    Fetch(crate::image::registry::FetchError),
     /// The host refuses what the command line, and no manifest, asks for.
     #[error("{0}")]
     Unmet(String),

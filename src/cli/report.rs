@@ -127,6 +127,7 @@ pub fn report(error: &Error) -> Report {
         | Error::Plan(_)
         | Error::Engine(_)
         | Error::Unmet(_)
+        | Error::Fetch(_)
         | Error::Catalog(_)
         | Error::Generate(_) => Report::error(chain(error)),
         Error::Pull { source, .. } | Error::Push { source, .. } => match &**source {

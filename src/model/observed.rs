@@ -29,7 +29,37 @@ pub struct PodRecord {
     /// Whether it bears its name and ports, or another pod does.
     #[serde(default, skip_serializing_if = "Standing::is_serving")]
     pub standing: Standing,
+    #[serde(default, skip_serializing_if = "LogDriver::is_file")]
+    pub log_driver: LogDriver,
     pub spec: PodSpec,
+}
+
+impl PodRecord {
+    /// Returns whether the pod has this name, is to have it, or had it before it was replaced.
+    #[must_use]
+    pub fn is_called(&self, name: &PodName) -> bool {
+        let had = matches!(&self.standing, Standing::Retired { name: had } if had == name);
+        &self.spec.name == name || had
+    }
+}
+
+/// Where the output of containers goes; the host's choice, so that no manifest names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LogDriver {
+    /// To files in CRI's format.
+    #[default]
+    File,
+    /// Nowhere.
+    None,
+}
+
+impl LogDriver {
+    /// Returns whether output is kept in files.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        *self == Self::File
+    }
 }
 
 /// Which of two pods of one name is meant by it while one replaces the other.
@@ -251,11 +281,9 @@ impl Observed {
 
     /// Returns all pods that have this name, are to have it, or had it before they were replaced.
     pub fn pods_named(&self, name: &PodName) -> impl Iterator<Item = &ObservedPod> {
-        self.pods.iter().filter(move |pod| {
-            let retired =
-                matches!(&pod.record.standing, Standing::Retired { name: had } if had == name);
-            &pod.record.spec.name == name || retired
-        })
+        self.pods
+            .iter()
+            .filter(move |pod| pod.record.is_called(name))
     }
 
     /// Returns the containers that mount a volume of the host.
@@ -274,6 +302,16 @@ impl Observed {
             };
             pod.containers.iter().filter(mounts)
         })
+    }
+
+    /// Returns whether anything was played under this name.
+    #[must_use]
+    pub fn has_application(&self, name: &ApplicationName) -> bool {
+        let mut pods = self.pods.iter().map(|pod| &pod.record.application);
+        let volumes = self.volumes.iter().map(|volume| &volume.application);
+        let objects = self.objects.iter().map(|object| &object.application);
+        let mut others = volumes.chain(objects).flatten();
+        pods.any(|owner| owner == name) || others.any(|owner| owner == name)
     }
 
     /// Returns the volume of this name.

@@ -8,8 +8,8 @@ use super::address::{Bridge, addresses_in_use, choose_addresses};
 use super::replace::{self, Change};
 use crate::clock::{Clock, IdSource};
 use crate::model::observed::{
-    ContainerRecord, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord, Standing,
-    VolumeRecord,
+    ContainerRecord, LogDriver, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord,
+    Standing, VolumeRecord,
 };
 use crate::model::pod::{ObjectKind, PodSpec};
 use crate::model::volume::NamedVolumeSpec;
@@ -26,6 +26,7 @@ pub struct PlayWish {
     /// Whether the pods are started, too.
     pub start: bool,
     pub existing: Existing,
+    pub log_driver: LogDriver,
 }
 
 /// What becomes of pods that are there already.
@@ -87,6 +88,7 @@ pub fn play(
         application,
         start,
         existing,
+        log_driver,
     } = wish;
     let Application {
         pods,
@@ -158,7 +160,10 @@ pub fn play(
                     id,
                 });
             }
-            (Some(old), Existing::Replace) => replace::change(old, &spec, &host.images, &changed),
+            (Some(old), Existing::Replace) => {
+                let wanted = (&spec, log_driver);
+                replace::change(old, wanted, &host.images, &changed)
+            }
         };
         for left in replace::left_over(observed, &spec.name, old) {
             steps.left_over.push(remove(left));
@@ -168,6 +173,7 @@ pub fn play(
             continue;
         }
         let mut pod = new_pod(spec, &owner, host, &mut taken, ids, now)?;
+        pod.record.log_driver = log_driver;
         if let Some(old) = old {
             pod.record.standing = Standing::Candidate {
                 of: old.record.id.clone(),
@@ -316,6 +322,7 @@ fn new_pod(
         created: now,
         infra,
         standing: Standing::Serving,
+        log_driver: LogDriver::File,
         spec,
     };
     Ok(ObservedPod { record, containers })

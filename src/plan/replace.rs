@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::model::network::NetworkSpec;
-use crate::model::observed::{ContainerRecord, Observed, ObservedPod};
+use crate::model::observed::{ContainerRecord, LogDriver, Observed, ObservedPod};
 use crate::model::pod::{ObjectKind, PodSpec};
 use crate::model::state::{ContainerState, Wanted};
 use crate::model::volume::{HostPathKind, VolumeSpec};
@@ -31,11 +31,12 @@ pub(super) enum Change {
 /// Decides how a pod gives way to another of its name.
 pub(super) fn change(
     old: &ObservedPod,
-    new: &PodSpec,
+    (new, log_driver): (&PodSpec, LogDriver),
     images: &BTreeMap<ImageRef, ImageId>,
     changed: &BTreeSet<(ObjectKind, ObjectName)>,
 ) -> Change {
-    if is_as_wanted(old, new, images) && !reads_any(new, changed) {
+    let same_log = old.record.log_driver == log_driver;
+    if same_log && is_as_wanted(old, new, images) && !reads_any(new, changed) {
         return Change::Keep;
     }
     let spec = &old.record.spec;

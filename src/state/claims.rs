@@ -52,7 +52,7 @@ pub(super) fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), I
     }
     claim_name(tx, spec.name.as_str(), claimant, "pod")?;
     claim_addresses(tx, &pod.record, claimant)?;
-    if matches!(pod.record.standing, Standing::Retired { .. }) {
+    if is_retired(&pod.record) {
         return Ok(());
     }
     claim_name(tx, &spec.infra_name(id), claimant, "container")?;
@@ -65,6 +65,7 @@ pub(super) fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), I
     Ok(())
 }
 
+/// Claims the addresses; a pod that was taken down for another may share one with it that was asked for.
 fn claim_addresses(
     tx: &Transaction<'_>,
     pod: &PodRecord,
@@ -72,12 +73,8 @@ fn claim_addresses(
 ) -> Result<(), Inner> {
     for address in &pod.addresses {
         let value = format!("{} {}", address.network, address.address);
-        // Two pods that live at once never share an address.
-        let alone = Claimant {
-            predecessor: None,
-            ..claimant
-        };
-        if let Some(holder) = claim(tx, "address", &value, alone)? {
+        let holder = claim(tx, "address", &value, claimant)?;
+        if let Some(holder) = holder.filter(|_| !is_retired(pod)) {
             return Err(Taken::Address {
                 address: address.address.to_string(),
                 holder: holder.name,
@@ -86,6 +83,10 @@ fn claim_addresses(
         }
     }
     Ok(())
+}
+
+fn is_retired(pod: &PodRecord) -> bool {
+    matches!(pod.standing, Standing::Retired { .. })
 }
 
 fn claim_name(

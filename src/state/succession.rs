@@ -33,10 +33,10 @@ impl Store {
             let old = pod(tx, &of)?;
             drop_claims(tx, &[candidate, &of])?;
             new.record.standing = Standing::Serving;
+            write(tx, &new)?;
             if let Some(old) = &old {
                 write(tx, &retired(old.clone()))?;
             }
-            write(tx, &new)?;
             Ok(HandOver::Done(old.map(Box::new)))
         })
     }

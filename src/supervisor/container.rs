@@ -108,7 +108,7 @@ impl Live {
         ),
     ) -> io::Result<Self> {
         let process = Arc::new(process);
-        let log = Arc::new(Mutex::new(LogWriter::open(&context.paths().logs(name))?));
+        let log = Arc::new(Mutex::new(open_log(context, name)?));
         let readers = [
             (Stream::Stdout, streams.stdout),
             (Stream::Stderr, streams.stderr),
@@ -156,12 +156,14 @@ fn open_pipe(fd: OwnedFd) -> io::Result<pipe::Receiver> {
     pipe::Receiver::from_owned_fd(fd)
 }
 
+fn open_log(context: &Context, name: &ContainerName) -> io::Result<LogWriter> {
+    let log = LogWriter::open(&context.paths().logs(name))?;
+    Ok(log.driven_by(context.pod().log_driver))
+}
+
 /// Reads what a container printed that ended while no supervisor was there.
 fn read_last_words(context: &Context, name: &ContainerName) {
-    let (Ok(streams), Ok(mut log)) = (
-        context.reopen_streams(name),
-        LogWriter::open(&context.paths().logs(name)),
-    ) else {
+    let (Ok(streams), Ok(mut log)) = (context.reopen_streams(name), open_log(context, name)) else {
         return;
     };
     for (stream, fd) in [

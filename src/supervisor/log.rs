@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
+use crate::model::observed::LogDriver;
 use crate::model::quantity::Bytes;
 
 /// The name of the current file; older ones have `.1`, `.2` … behind it.
@@ -123,6 +124,7 @@ pub struct LogWriter {
     /// Whose last record was a part of a line, by stream.
     unfinished: [bool; 2],
     records: Vec<u8>,
+    driver: LogDriver,
 }
 
 impl LogWriter {
@@ -141,6 +143,7 @@ impl LogWriter {
             torn: false,
             unfinished: [false; 2],
             records: Vec::new(),
+            driver: LogDriver::File,
         };
         writer.torn = writer.ends_torn()?;
         Ok(writer)
@@ -152,12 +155,18 @@ impl LogWriter {
         Self { rotation, ..self }
     }
 
+    /// Returns the writer with another driver.
+    #[must_use]
+    pub fn driven_by(self, driver: LogDriver) -> Self {
+        Self { driver, ..self }
+    }
+
     /// Writes what a container wrote, with the moment it was read.
     ///
     /// # Errors
     /// The file cannot be written; what was given may be lost, what follows will be whole again.
     pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) -> io::Result<()> {
-        if bytes.is_empty() {
+        if bytes.is_empty() || self.driver == LogDriver::None {
             return Ok(());
         }
         self.records.clear();

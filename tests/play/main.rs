@@ -1,9 +1,12 @@
 //! Whole pods, played by the program itself on a host of their own. Needs root.
 
 mod bad_input;
+mod behaviours;
 mod completion;
 mod corpus;
 mod faults;
+mod flags;
+mod foreground;
 mod generate;
 mod host;
 mod image;
@@ -15,6 +18,7 @@ mod podman;
 mod probes;
 mod replace;
 mod settings;
+mod sources;
 mod together;
 mod traces;
 mod volumes;

@@ -59,7 +59,7 @@ pub enum GenerateCommand {
 /// Arguments of `kube play`.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// Files, directories, or `-` for standard input
+    /// Files, directories, URLs, or `-` for standard input
     #[arg(required = true, value_name = "KUBEFILE|-")]
     pub files: Vec<PathBuf>,
     /// Start the containers after creating them
@@ -83,6 +83,12 @@ pub struct Play {
     /// mounted for writing) follow one another: the old one is stopped first, and started again on a failure.
     #[arg(long)]
     pub replace: bool,
+    /// Wait in the foreground until the pods have ended, and take everything down
+    ///
+    /// Ctrl-C and SIGTERM take it down at once, in the grace periods. Volumes that this run made go, too.
+    /// The exit code is that of the container that failed first.
+    #[arg(short, long, conflicts_with_all = ["start", "dry_run"])]
+    pub wait: bool,
     /// Print what would be done, and do nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -130,8 +136,8 @@ pub struct Play {
     pub format: Option<Format>,
     #[command(flatten)]
     pub registry: Registry,
-    /// Log driver of the containers: `k8s-file` or `none`.
-    #[arg(long, hide = true)]
+    /// Where the containers' output goes: `k8s-file`, or `none`
+    #[arg(long, value_name = "DRIVER")]
     pub log_driver: Option<String>,
     #[arg(long, hide = true)]
     pub log_opt: Vec<String>,
@@ -153,8 +159,8 @@ pub enum Validation {
 /// Arguments of `kube down`.
 #[derive(Debug, Args)]
 pub struct Down {
-    /// Files, directories, or `-` for standard input
-    #[arg(required = true, value_name = "KUBEFILE|-")]
+    /// Files, directories, URLs, `-` for standard input, or the name that something was played under
+    #[arg(required = true, value_name = "KUBEFILE|-|APPLICATION")]
     pub files: Vec<PathBuf>,
     /// Remove the volumes too
     #[arg(long)]

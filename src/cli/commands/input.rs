@@ -4,16 +4,20 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
+use crate::image::registry::fetch;
 use crate::manifest::Source;
 
 /// The largest input that is read at all.
-pub(super) const LARGEST: u64 = 64 << 20;
+const LARGEST: u64 = 64 << 20;
 
-/// Reads the files: those of a directory in the order of their names, `-` from standard input.
+/// Reads the files: those of a directory in the order of their names, `-` from standard input,
+/// and those of a URL over HTTP.
 pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     for file in files {
-        if file == Path::new("-") {
+        if is_url(file) {
+            sources.push(read_url(&file.to_string_lossy())?);
+        } else if file == Path::new("-") {
             sources.push(read_stdin()?);
         } else if file.is_dir() {
             for file in manifests_in(file)? {
@@ -24,6 +28,18 @@ pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
         }
     }
     Ok(sources)
+}
+
+/// Returns whether a manifest is to be asked for by HTTP.
+pub(super) fn is_url(file: &Path) -> bool {
+    let text = file.to_string_lossy();
+    text.starts_with("http://") || text.starts_with("https://")
+}
+
+/// Reads what a server answers.
+pub(super) fn read_url(url: &str) -> Result<Source, Error> {
+    let bytes = fetch(url, LARGEST).map_err(Error::Fetch)?;
+    Ok(Source::from_bytes(url, bytes))
 }
 
 /// Reads standard input.

@@ -11,8 +11,7 @@ use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 
 use super::super::error::Error;
-use super::input::{LARGEST, read_file, read_stdin};
-use crate::image::registry::fetch;
+use super::input::{is_url, read_file, read_stdin, read_url};
 use crate::manifest::Source;
 
 /// The ignore file of ours.
@@ -23,11 +22,10 @@ pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
     let mut sources = Vec::new();
     let mut seen = BTreeSet::new();
     for name in named {
-        let text = name.to_string_lossy();
         if name == Path::new("-") {
             sources.push(read_stdin()?);
-        } else if text.starts_with("http://") || text.starts_with("https://") {
-            sources.push(fetched(&text)?);
+        } else if is_url(name) {
+            sources.push(read_url(&name.to_string_lossy())?);
         } else {
             for file in files(name)? {
                 if seen.insert(file.clone()) {
@@ -37,15 +35,6 @@ pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
         }
     }
     Ok(sources)
-}
-
-fn fetched(url: &str) -> Result<Source, Error> {
-    let bytes = fetch(url, LARGEST).map_err(|source| Error::File {
-        doing: "fetching",
-        path: PathBuf::from(url),
-        source,
-    })?;
-    Ok(Source::from_bytes(url, bytes))
 }
 
 fn files(name: &Path) -> Result<Vec<PathBuf>, Error> {

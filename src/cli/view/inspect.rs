@@ -19,7 +19,7 @@ use crate::model::container::{
 };
 use crate::model::infra::{IpcNamespace, PidNamespace, UserNamespace};
 use crate::model::network::{NetworkSpec, PublishedPort};
-use crate::model::observed::{ContainerRecord, ObjectContent, Observed, ObservedPod};
+use crate::model::observed::{ContainerRecord, LogDriver, ObjectContent, Observed, ObservedPod};
 use crate::model::pod::RestartPolicy;
 use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
@@ -740,7 +740,10 @@ fn host_config(
             })
             .collect(),
         log_config: LogConfig {
-            kind: "k8s-file",
+            kind: match record.log_driver {
+                LogDriver::File => "k8s-file",
+                LogDriver::None => "none",
+            },
             path: crate::supervisor::log::current_file(&own.logs(&container.name))
                 .display()
                 .to_string(),

@@ -114,7 +114,7 @@ impl Http {
         })
     }
 
-    fn send_once(&self, ask: &Ask<'_>) -> Result<Response<Body>, RegistryError> {
+    pub(super) fn send_once(&self, ask: &Ask<'_>) -> Result<Response<Body>, RegistryError> {
         let failed = |error| RegistryError::Connection {
             host: host_of(&ask.url),
             source: Box::new(error),

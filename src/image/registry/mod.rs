@@ -31,7 +31,7 @@ pub use access::{Access, AccessOptions};
 pub use auth::Credentials;
 pub use config::{Logins, Places, Registries, ShortNames, login, logout};
 pub use error::RegistryError;
-pub use fetch::fetch;
+pub use fetch::{FetchError, fetch};
 pub use progress::{BlobEnd, BlobProgress, Progress, Silent};
 pub use pull::{Pulled, pull_all};
 pub use push::push;

@@ -35,6 +35,7 @@ fn planned(spec: &str, observed: &Observed) -> Plan {
         application: application(spec),
         start: true,
         existing: Existing::Replace,
+        log_driver: LogDriver::File,
     };
     play(wish, observed, &host(), &mut RandomIds, &SystemClock).unwrap()
 }
