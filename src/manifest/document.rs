@@ -115,9 +115,9 @@ impl Document {
         self.tree.node(self.root)
     }
 
-    /// Tells whether an offset of the source lies inside a text of the document.
-    pub(super) fn has_text_at(&self, at: usize) -> bool {
-        self.tree.has_text_at(at)
+    /// Returns where the texts of its whole document stand.
+    pub(super) fn texts(&self) -> impl Iterator<Item = Range<usize>> {
+        self.tree.texts()
     }
 
     /// Returns where a field stands: its value, or the key of what holds it if it is absent or empty.

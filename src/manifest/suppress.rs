@@ -13,6 +13,7 @@
 //! all are meant. One without a reason has no effect. That, and one that nothing needs, is told. What is no YAML
 //! is never suppressed, since nothing else is known of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use super::document::Document;
@@ -36,6 +37,9 @@ pub(super) fn is_used_in(source: &Source) -> bool {
 #[derive(Debug, Default)]
 pub(super) struct Suppressions {
     all: Vec<Suppression>,
+    /// Which of them speak for a line, and for the objects of a document.
+    by_line: BTreeMap<u32, Vec<usize>>,
+    by_document: BTreeMap<usize, Vec<usize>>,
     /// What is wrong with some of them.
     faults: Vec<Located>,
 }
@@ -69,16 +73,23 @@ impl Suppressions {
     /// Finds the suppressions of one source.
     pub(super) fn of(input: usize, source: &Source, reading: &Reading) -> Self {
         let mut suppressions = Self::default();
-        let read = reading.objects.iter().map(|read| &read.document);
-        let documents: Vec<&Document> = read.filter(|one| one.input() == input).collect();
-        for comment in comments(source.text()) {
-            let place = comment.place.clone();
-            if !documents.iter().any(|one| one.has_text_at(place.start)) {
-                let told = at_comment(input, source, place);
+        // Objects stand in the order of their sources.
+        let objects = &reading.objects;
+        let first = objects.partition_point(|read| read.document.input() < input);
+        let end = objects.partition_point(|read| read.document.input() <= input);
+        let documents = || objects[first..end].iter().map(|read| &read.document);
+        let comments = comments(source);
+        let texts = match comments.is_empty() {
+            true => Vec::new(),
+            false => texts(documents()),
+        };
+        for comment in comments {
+            if !is_inside(&texts, comment.place.start) {
+                let told = at_comment(input, source, comment.place);
                 suppressions.add(Scope::Line(comment.line), &comment.text, told);
             }
         }
-        for document in documents {
+        for document in documents() {
             suppressions.annotation(document);
         }
         suppressions
@@ -101,12 +112,21 @@ impl Suppressions {
 
     fn add(&mut self, scope: Scope, text: &str, mut told: Located) {
         match parse(text) {
-            Ok(what) => self.all.push(Suppression {
-                scope,
-                what,
-                unused: told,
-                is_used: false,
-            }),
+            Ok(what) => {
+                let number = self.all.len();
+                match &scope {
+                    Scope::Line(line) => self.by_line.entry(*line).or_default().push(number),
+                    Scope::Object { document, .. } => {
+                        self.by_document.entry(*document).or_default().push(number);
+                    }
+                }
+                self.all.push(Suppression {
+                    scope,
+                    what,
+                    unused: told,
+                    is_used: false,
+                });
+            }
             Err(message) => {
                 told.finding.message = message;
                 self.faults.push(told);
@@ -114,18 +134,13 @@ impl Suppressions {
         }
     }
 
-    /// Takes away the findings of its source that are suppressed; returns how many they were.
-    pub(super) fn apply(&mut self, findings: &mut Vec<Located>) -> usize {
-        let before = findings.len();
-        if !self.all.is_empty() {
-            findings.retain(|located| !self.covers(located));
-        }
-        before - findings.len()
-    }
-
-    fn covers(&mut self, located: &Located) -> bool {
+    /// Tells whether a finding of its source is suppressed.
+    pub(super) fn covers(&mut self, located: &Located) -> bool {
         let mut is_covered = false;
-        for suppression in &mut self.all {
+        let of_line = self.by_line.get(&located.span.line);
+        let of_document = located.document.and_then(|one| self.by_document.get(&one));
+        for number in of_line.into_iter().chain(of_document).flatten() {
+            let suppression = &mut self.all[*number];
             if suppression.covers(located) {
                 suppression.is_used = true;
                 is_covered = true;
@@ -197,12 +212,29 @@ struct Comment {
 }
 
 /// Finds the comments that suppress, if there are any at all.
-fn comments(text: &str) -> Vec<Comment> {
-    let marks = text.match_indices(COMMENT);
-    marks.filter_map(|(at, _)| comment(text, at)).collect()
+fn comments(source: &Source) -> Vec<Comment> {
+    let marks = source.text().match_indices(COMMENT);
+    marks.filter_map(|(at, _)| comment(source, at)).collect()
 }
 
-fn comment(text: &str, at: usize) -> Option<Comment> {
+/// Returns where the texts of documents stand, in order.
+fn texts<'d>(documents: impl Iterator<Item = &'d Document>) -> Vec<(usize, usize)> {
+    let mut indices = BTreeSet::new();
+    // The items of a list share its tree.
+    let whole = documents.filter(|one| indices.insert(one.index()));
+    let texts = whole.flat_map(Document::texts);
+    let mut texts: Vec<(usize, usize)> = texts.map(|text| (text.start, text.end)).collect();
+    texts.sort_unstable();
+    texts
+}
+
+fn is_inside(texts: &[(usize, usize)], at: usize) -> bool {
+    let after = texts.partition_point(|(start, _)| *start <= at);
+    after > 0 && at < texts[after - 1].1
+}
+
+fn comment(source: &Source, at: usize) -> Option<Comment> {
+    let text = source.text();
     let start = text[..at].rfind('\n').map_or(0, |end| end + 1);
     let end = text[at..]
         .find('\n')
@@ -211,13 +243,13 @@ fn comment(text: &str, at: usize) -> Option<Comment> {
     if !(before.is_empty() || before.ends_with([' ', '\t'])) {
         return None;
     }
-    let own_line = text[..start].matches('\n').count() + 1;
+    let own_line = source.span(at..at).line;
     let line = match before.trim().is_empty() {
-        true => own_line + 1 + lines_between(&text[end..]),
+        true => own_line + 1 + u32::try_from(lines_between(&text[end..])).ok()?,
         false => own_line,
     };
     Some(Comment {
-        line: u32::try_from(line).ok()?,
+        line,
         text: text[at + COMMENT.len()..end].to_owned(),
         place: at..text[..end].trim_end().len(),
     })
@@ -297,8 +329,8 @@ mod tests {
 
     #[test]
     fn a_comment_alone_speaks_for_what_follows_it() {
-        let lines = |text| {
-            comments(text)
+        let lines = |text: &str| {
+            comments(&Source::new("in.yaml", text))
                 .iter()
                 .map(|one| one.line)
                 .collect::<Vec<_>>()

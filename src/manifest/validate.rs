@@ -224,14 +224,17 @@ fn skip(reading: &mut Reading, patterns: &[KindPattern]) -> usize {
 
 /// Takes suppressed findings away; returns how many they were.
 fn suppress(sources: &[Source], reading: &mut Reading) -> usize {
-    let mut suppressed = 0;
-    for (input, source) in sources.iter().enumerate() {
-        if !suppress::is_used_in(source) {
-            continue;
-        }
-        let mut suppressions = Suppressions::of(input, source, reading);
-        suppressed += suppressions.apply(&mut reading.findings);
-        reading.findings.extend(suppressions.told());
-    }
+    let used = sources.iter().enumerate();
+    let used = used.filter(|(_, source)| suppress::is_used_in(source));
+    let of_source = used.map(|(input, source)| (input, Suppressions::of(input, source, reading)));
+    let mut all: BTreeMap<usize, Suppressions> = of_source.collect();
+    let before = reading.findings.len();
+    reading.findings.retain(|located| {
+        let suppressions = all.get_mut(&located.input);
+        !suppressions.is_some_and(|suppressions| suppressions.covers(located))
+    });
+    let suppressed = before - reading.findings.len();
+    let told = all.into_values().flat_map(Suppressions::told);
+    reading.findings.extend(told);
     suppressed
 }

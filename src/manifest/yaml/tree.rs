@@ -113,12 +113,13 @@ impl Tree {
         }
     }
 
-    /// Tells whether an offset of the source lies inside a string.
-    pub(in crate::manifest) fn has_text_at(&self, at: usize) -> bool {
-        let at = narrow(at);
-        self.cells.iter().any(|cell| {
-            matches!(cell.value, Stored::Text(_)) && (cell.start..cell.end).contains(&at)
-        })
+    /// Returns where the strings stand.
+    pub(in crate::manifest) fn texts(&self) -> impl Iterator<Item = Range<usize>> {
+        let texts = self
+            .cells
+            .iter()
+            .filter(|cell| matches!(cell.value, Stored::Text(_)));
+        texts.map(|cell| cell.start as usize..cell.end as usize)
     }
 
     fn range(&self, start: u32, end: u32) -> &[NodeId] {
