@@ -72,6 +72,10 @@ impl Engine {
             [] => course.finish.as_slice(),
             undo => undo,
         };
+        let starts = plan
+            .0
+            .iter()
+            .any(|action| matches!(action, Action::StartPod { .. }));
         let run = self
             .store
             .begin_run(&self.command, &this_process()?, first)?;
@@ -98,6 +102,9 @@ impl Engine {
             self.store.turn_run(run, &course.replaced_secrets)?;
         }
         self.finish_run(run, course.replaced_secrets)?;
+        if !report.created.is_empty() && !starts {
+            self.store.persist()?;
+        }
         self.sweep()?;
         Ok(report)
     }

@@ -121,7 +121,7 @@ fn inherit() -> io::Result<(Paths, UnixListener, OwnedFd)> {
     // A keeper started by one that leads a session already is no leader and may become one.
     let _ = nix::unistd::setsid();
     std::env::set_current_dir("/")?;
-    super::cgroups::enter(&format!("{}/supervisors", paths.cgroup_parent))?;
+    super::cgroups::enter(&paths.supervisors_cgroup())?;
     Ok((paths, listener, lease))
 }
 

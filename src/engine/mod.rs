@@ -24,6 +24,7 @@ pub mod sandbox;
 pub mod stage;
 pub mod start;
 mod succession;
+mod turns;
 pub mod usage;
 pub mod volumes;
 pub mod wishes;

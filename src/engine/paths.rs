@@ -46,6 +46,12 @@ impl Paths {
         self.runroot.join("locks")
     }
 
+    /// Returns the cgroup of the supervisors.
+    #[must_use]
+    pub fn supervisors_cgroup(&self) -> String {
+        format!("{}/supervisors", self.cgroup_parent)
+    }
+
     /// Returns where the sockets of the supervisors are, each by the id of its pod.
     #[must_use]
     pub fn sockets(&self) -> PathBuf {

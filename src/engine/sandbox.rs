@@ -58,26 +58,33 @@ pub fn is_set_up(paths: &PodPaths) -> bool {
 /// The file that is written when everything else stands.
 const READY: &str = "ready";
 
-/// Sets the pod up; what an earlier try left half-made is removed first.
+/// Sets the pod up but for its network; what an earlier try left half-made is removed first.
 ///
 /// # Errors
 /// What the kernel refuses; nothing is left then.
-pub fn set_up(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, SandboxError> {
+pub fn set_up(paths: &Paths, pod: &PodRecord) -> Result<(), SandboxError> {
     let pod_paths = paths.pod(&pod.id);
     remove_mounts(&pod_paths)?;
-    let result = set_up_steps(paths, &pod_paths, pod);
-    if result.is_err() {
+    set_up_steps(&pod_paths, pod).inspect_err(|_| {
         // The error that led here is the one to tell.
         let _ = remove_mounts(&pod_paths);
-    }
-    result
+    })
 }
 
-fn set_up_steps(
-    paths: &Paths,
-    pod_paths: &PodPaths,
-    pod: &PodRecord,
-) -> Result<Vec<NetworkWarning>, SandboxError> {
+/// Gives a pod that was just set up its network, after which it is ready.
+///
+/// This takes the longest and nothing of a container needs it before its program runs.
+///
+/// # Errors
+/// What the kernel refuses; nothing is left then.
+pub fn connect(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, SandboxError> {
+    let pod_paths = paths.pod(&pod.id);
+    connect_steps(paths, &pod_paths, pod).inspect_err(|_| {
+        let _ = remove_mounts(&pod_paths);
+    })
+}
+
+fn set_up_steps(pod_paths: &PodPaths, pod: &PodRecord) -> Result<(), SandboxError> {
     make_directory(&pod_paths.run)?;
     mount::mount_tmpfs(
         &pod_paths.run,
@@ -110,7 +117,14 @@ fn set_up_steps(
         namespace::create_pinned(&pins)?;
     }
     fault::point("with the pod's namespaces made");
-    set_kernel_settings(pod_paths, &pod.spec)?;
+    set_kernel_settings(pod_paths, &pod.spec)
+}
+
+fn connect_steps(
+    paths: &Paths,
+    pod_paths: &PodPaths,
+    pod: &PodRecord,
+) -> Result<Vec<NetworkWarning>, SandboxError> {
     let warnings = match pod_network(paths, pod)? {
         Some(mut network) => {
             if !pod.standing.is_serving() {
@@ -119,7 +133,7 @@ fn set_up_steps(
             }
             network::set_up(&network)?
         }
-        None if kinds.contains(&NamespaceKind::Net) => {
+        None if own_namespaces(&pod.spec).contains(&NamespaceKind::Net) => {
             network::set_up_loopback(&pod_paths.namespace("net"))?;
             Vec::new()
         }

@@ -17,7 +17,7 @@ mod infra;
 mod program;
 mod streams;
 
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -43,6 +43,9 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The variable that tells the processes of one launch from all others.
 const MARK: &str = "PODWRIGHT_LAUNCH";
+
+/// What a stage waits for before it starts what it made; the end of the line instead means to give it up.
+const GO: &[u8] = b"!";
 
 /// The most a stage may answer.
 const REPLY_LIMIT: u64 = 1 << 20;
@@ -124,11 +127,13 @@ impl CreateStage {
         })
     }
 
-    /// Waits for the stage's report.
+    /// Lets the stage start the container that it makes, and waits for its report.
     ///
     /// # Errors
     /// As [`create`].
     pub fn finish(mut self) -> Result<Created, CreateError> {
+        // A stage that is gone has left its report.
+        let _ = self.report.write_all(GO);
         let received = self.await_report().and_then(|()| self.receive());
         // Whoever reaps all children of this process may have been faster.
         let _ = self.stage.wait();

@@ -7,7 +7,8 @@ use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -23,7 +24,9 @@ use super::launch::{
 use super::network::{OtherPods, PortHold, hold_ports};
 use super::objects::Objects;
 use super::paths::{Paths, PodPaths};
-use super::stage::{self, CreateError};
+use super::sandbox::SandboxError;
+use super::stage::{self, CreateError, CreateStage, OWN_PROGRAM};
+use super::turns::Turn;
 use super::{cgroups, execute, sandbox, volumes};
 use crate::fault;
 use crate::image::ImageRecord;
@@ -179,7 +182,8 @@ impl Context {
             .ok_or(EngineError::Removed)?;
         let container = &without_terminal(container);
         let image = self.image(record).ok_or(StartError::NoImage)?;
-        self.set_up_pod()?;
+        let _turn = Turn::take(&self.installation.locks());
+        let connecting = self.set_up_pod()?;
         let paths = self.paths();
         // A start that was killed half-way may have left a process that nobody knows.
         cgroups::kill(&paths.container_cgroup(&record.name))?;
@@ -211,9 +215,22 @@ impl Context {
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.keep(&record.name, &streams);
         fault::point("before a container is created");
-        let pid = stage::create(&launch)?;
+        let stage = CreateStage::start(Path::new(OWN_PROGRAM), &launch)?;
+        self.warm_cgroups();
+        // The program of a container finds its network.
+        connecting.map_or(Ok(()), Connecting::finish)?;
+        let pid = stage.finish()?.pid;
         fault::point("with a container that nobody knows");
         hold(pid, &bundle, streams)
+    }
+
+    /// Moves this process to where it is, while the stage is busy with other things.
+    ///
+    /// The first move after a quiet time waits for every processor of the machine (an RCU grace period, 10 ms
+    /// and more), those soon after it do not: the stage's own is then one of those.
+    fn warm_cgroups(&self) {
+        // Whatever it fails at, the stage will tell.
+        let _ = cgroups::enter(&self.installation.supervisors_cgroup());
     }
 
     /// Has the output kept beyond this process; without a keeper only what is unread at its death is lost.
@@ -247,11 +264,13 @@ impl Context {
     }
 
     /// Sets the pod up in the kernel if it is not, one thread at a time.
-    fn set_up_pod(&self) -> Result<(), StartError> {
+    ///
+    /// What is returned is still under way; others wait until it has been finished.
+    fn set_up_pod(&self) -> Result<Option<Connecting<'_>>, StartError> {
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
         let paths = self.paths();
         if sandbox::is_set_up(&paths) {
-            return self.ensure_init(&paths);
+            return self.ensure_init(&paths).map(|()| None);
         }
         let (pod, own_ports) = self.standing()?;
         *ports = None;
@@ -260,8 +279,19 @@ impl Context {
         fault::point("with the pod's cgroup made");
         sandbox::set_up(&self.installation, &pod).map_err(EngineError::from)?;
         self.write_etc(&paths)?;
-        *ports = Some(held);
-        self.ensure_init(&paths)
+        let installation = self.installation.clone();
+        let connecting = Connecting {
+            network: Some(thread::spawn(move || {
+                sandbox::connect(&installation, &pod).map(drop)
+            })),
+            ports,
+            held: Some(held),
+        };
+        if !self.pod.spec.shares_pid_namespace() {
+            return Ok(Some(connecting));
+        }
+        connecting.finish()?;
+        self.ensure_init(&paths).map(|()| None)
     }
 
     /// Returns the pod as it is recorded now, and those of its ports that no pod has whose place it is to take.
@@ -537,6 +567,34 @@ impl Context {
             OtherPods::None
         };
         execute::take_down(&self.installation, &self.pod, others)
+    }
+}
+
+/// A pod that is being given its network while its first container is being made.
+struct Connecting<'a> {
+    network: Option<JoinHandle<Result<(), SandboxError>>>,
+    ports: MutexGuard<'a, Option<PortHold>>,
+    held: Option<PortHold>,
+}
+
+impl Connecting<'_> {
+    fn finish(mut self) -> Result<(), StartError> {
+        self.join().map_err(EngineError::from)?;
+        *self.ports = self.held.take();
+        Ok(())
+    }
+
+    fn join(&mut self) -> Result<(), SandboxError> {
+        self.network.take().map_or(Ok(()), |network| {
+            network.join().expect("setting up a network does not panic")
+        })
+    }
+}
+
+impl Drop for Connecting<'_> {
+    fn drop(&mut self) {
+        // Whoever sets the pod up next must not meet this one; the error that led here is the one to tell.
+        let _ = self.join();
     }
 }
 

@@ -228,6 +228,13 @@ impl Database {
         result.map_err(|error| self.outer(error))
     }
 
+    /// Makes everything written so far outlast a loss of power: a checkpoint begins with that.
+    pub(super) fn persist(&self) -> Result<(), StoreError> {
+        self.connection
+            .pragma_query(None, "wal_checkpoint", |_| Ok(()))
+            .map_err(|source| explain(&self.path, source))
+    }
+
     /// Reads the whole file and returns what is wrong with it: nothing, for a sound one.
     pub(super) fn faults(&self) -> Result<Vec<String>, StoreError> {
         let mut faults = Vec::new();

@@ -119,12 +119,23 @@ impl Store {
         self.0.read(|tx| pod(tx, id))
     }
 
+    /// Makes everything written so far outlast a loss of power.
+    ///
+    /// # Errors
+    /// The disk cannot be written.
+    pub fn persist(&self) -> Result<(), StoreError> {
+        self.0.persist()
+    }
+
     /// Records a new pod with its containers, and its claims.
+    ///
+    /// It outlasts a loss of power with the first thing that is asked of the pod, or with [`Self::persist`]:
+    /// a play of many pods pays for that once.
     ///
     /// # Errors
     /// [`StoreError::Taken`] names who has a name, address or port of the pod.
     pub fn create_pod(&mut self, pod: &ObservedPod) -> Result<(), StoreError> {
-        self.0.write(Durability::Full, |tx| {
+        self.0.write(Durability::Normal, |tx| {
             let id = pod.record.id.as_str();
             tx.execute(
                 "INSERT INTO pods (id, record) VALUES (?1, ?2)",

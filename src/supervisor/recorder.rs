@@ -60,12 +60,9 @@ impl Recorder {
         self.with(|store| {
             if !changes.records.is_empty() || !changes.outcomes.is_empty() {
                 let records: Vec<_> = changes.records.iter().collect();
-                let durability = if changes.outcomes.is_empty() {
-                    Durability::Normal
-                } else {
-                    Durability::Full
-                };
-                store.record(&records, &changes.outcomes, durability)?;
+                // What power loss takes of this is done again: the intent itself was written to last, and
+                // is forgotten only by a later transaction.
+                store.record(&records, &changes.outcomes, Durability::Normal)?;
             }
             let mut intents = store.pending(&self.pod)?;
             intents.retain(|intent| intent.seq > seen);

@@ -104,8 +104,7 @@ fn leave_caller(paths: &Paths) -> io::Result<()> {
     let _ = nix::unistd::setsid();
     std::env::set_current_dir("/")?;
     process::become_subreaper()?;
-    let cgroup = format!("{}/supervisors", paths.cgroup_parent);
-    crate::engine::cgroups::enter(&cgroup)
+    crate::engine::cgroups::enter(&paths.supervisors_cgroup())
 }
 
 struct Supervisor {

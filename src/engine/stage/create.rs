@@ -13,12 +13,14 @@ use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::syscall::syscall::SyscallType;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
+use nix::unistd::Pid;
 
 use super::error::{CreateError, Step};
 use super::program::{Program, Reporting};
 use super::streams::{self, ConsoleSocket};
-use super::{Created, Reply, external};
+use super::{Created, GO, Reply, external};
 use crate::engine::launch::{Launch, LaunchProgram, Source, SourceKind};
 use crate::fault;
 use crate::image::user;
@@ -40,12 +42,20 @@ pub fn stage_main() -> ExitCode {
     if die_with_parent().is_err() || has_hung_up(&report) {
         return ExitCode::FAILURE;
     }
+    let mut gate = Gate {
+        report: &report,
+        is_open: false,
+    };
     let (reply, terminal) = match read_launch().and_then(|launch| {
         forget_groups()?;
-        create(launch)
+        create(launch, &mut gate)
     }) {
         Ok(created) => (Reply::Created { pid: created.pid }, created.terminal),
-        Err(error) => (Reply::Failed(error), None),
+        Err(error) => {
+            // A word that nobody has read when the stage ends would take its report along (`unix(7)`).
+            let _ = gate.pass();
+            (Reply::Failed(error), None)
+        }
     };
     let Ok(text) = serde_json::to_vec(&reply) else {
         return ExitCode::FAILURE;
@@ -79,7 +89,7 @@ fn forget_groups() -> Result<(), CreateError> {
     nix::unistd::setgroups(&[]).map_err(|errno| CreateError::caused(Step::Confine, &errno))
 }
 
-fn create(launch: Launch) -> Result<Created, CreateError> {
+fn create(launch: Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     fault::point("before the mounts");
     prepare_mounts(&launch)?;
     fault::point("with the mounts made");
@@ -98,11 +108,32 @@ fn create(launch: Launch) -> Result<Created, CreateError> {
     write_config(&launch)?;
     fault::point("before the runtime");
     let created = match &launch.runtime {
-        Some(runtime) => external::run(runtime, &launch),
-        None => run_embedded(&launch),
+        Some(runtime) => gate.pass().and_then(|()| external::run(runtime, &launch)),
+        None => run_embedded(&launch, gate),
     };
     fault::point("after the runtime");
     created
+}
+
+/// Where the stage waits until the pod around the container is complete.
+struct Gate<'a> {
+    report: &'a UnixStream,
+    is_open: bool,
+}
+
+impl Gate<'_> {
+    fn pass(&mut self) -> Result<(), CreateError> {
+        if self.is_open {
+            return Ok(());
+        }
+        let mut go = [0; GO.len()];
+        let mut report = self.report;
+        report
+            .read_exact(&mut go)
+            .map_err(|error| CreateError::caused(Step::Stage, &error))?;
+        self.is_open = true;
+        Ok(())
+    }
 }
 
 /// Makes the mount namespace in which the container's mounts live: the kernel takes it down with
@@ -209,16 +240,16 @@ fn write_config(launch: &Launch) -> Result<(), CreateError> {
         .map_err(|error| CreateError::io(Step::Runtime, &path, &error))
 }
 
-fn run_embedded(launch: &Launch) -> Result<Created, CreateError> {
+fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Runtime, error);
-    let (mut outcome, report) = io::pipe().map_err(|error| failed(&error))?;
+    let (mut outcome, told_by) = io::pipe().map_err(|error| failed(&error))?;
     let program = match launch.program {
         LaunchProgram::OfSpec => Program::OfSpec,
         LaunchProgram::Infra => Program::Infra,
     };
     let executor = Reporting {
         program,
-        report: Arc::new(report.into()),
+        report: Arc::new(told_by.into()),
     };
     let state = launch.bundle.join("state");
     // A run before this one that was killed leaves its directory, and the runtime refuses it.
@@ -231,7 +262,7 @@ fn run_embedded(launch: &Launch) -> Result<Created, CreateError> {
     let console = has_terminal
         .then(|| ConsoleSocket::bind(&launch.bundle))
         .transpose()?;
-    let result = build(launch, &state, executor, has_terminal);
+    let result = build(launch, &state, executor, (gate, has_terminal));
     let started = result.and_then(|(pid, terminal)| {
         let terminal = terminal.then_some(console).flatten();
         Ok((pid, terminal.map(ConsoleSocket::receive).transpose()?))
@@ -252,7 +283,7 @@ fn build(
     launch: &Launch,
     state: &Path,
     executor: Reporting,
-    has_terminal: bool,
+    (gate, has_terminal): (&mut Gate<'_>, bool),
 ) -> Result<(i32, bool), CreateError> {
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Runtime, error);
     let console = has_terminal.then(|| launch.bundle.join(ConsoleSocket::NAME));
@@ -271,6 +302,11 @@ fn build(
         .pid()
         .ok_or_else(|| CreateError::new(Step::Runtime, "the container has no process"))?;
     fault::point("with a container that waits for its start");
-    container.start().map_err(|error| failed(&error))?;
+    gate.pass()
+        .and_then(|()| container.start().map_err(|error| failed(&error)))
+        .inspect_err(|_| {
+            // It waits to be started and would wait for ever.
+            let _ = kill(Pid::from_raw(pid.as_raw()), Signal::SIGKILL);
+        })?;
     Ok((pid.as_raw(), has_terminal))
 }
