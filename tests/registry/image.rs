@@ -146,3 +146,34 @@ pub(crate) fn tar(files: &[(&str, &[u8])]) -> Vec<u8> {
     }
     builder.into_inner().unwrap()
 }
+
+/// Writes the signature of an image, as cosign and podman keep it beside the image.
+pub(crate) fn write_signature(layout: &Path, payload: &[u8], signature: &str) {
+    let mut layer = put(
+        layout,
+        payload,
+        "application/vnd.dev.cosign.simplesigning.v1+json",
+    );
+    layer["annotations"] = json!({"dev.cosignproject.cosign/signature": signature});
+    let config = json!({
+        "architecture": "", "os": "", "config": {},
+        "rootfs": {"type": "layers", "diff_ids": [digest(payload)]},
+    });
+    let config = put(
+        layout,
+        config.to_string().as_bytes(),
+        "application/vnd.oci.image.config.v1+json",
+    );
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.manifest.v1+json",
+        "config": config,
+        "layers": [layer],
+    });
+    let entry = put(
+        layout,
+        manifest.to_string().as_bytes(),
+        "application/vnd.oci.image.manifest.v1+json",
+    );
+    finish(layout, entry);
+}

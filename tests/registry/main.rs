@@ -7,6 +7,7 @@ mod network;
 mod access;
 mod hostile;
 mod image;
+mod policy;
 mod pull;
 mod push;
 mod site;

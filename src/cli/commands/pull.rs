@@ -67,6 +67,7 @@ pub(super) fn access(flags: &Registry, secrets: Vec<String>) -> Result<Access, E
         credentials: flags.creds.as_deref().map(Credentials::parse),
         certificates: flags.cert_dir.clone(),
         verify: flags.tls_verify,
+        policy: flags.signature_policy.clone(),
         secrets,
     };
     Ok(Access::new(options)?)

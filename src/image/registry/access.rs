@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::RegistryError;
 use super::auth::Credentials;
 use super::client::{Client, Endpoint};
-use super::config::{Logins, Places, Registries, Source, Wanted, in_text};
+use super::config::{Logins, Places, Policy, Registries, Source, Wanted, in_text};
 use super::http::Http;
 use super::tls::Certificates;
 
@@ -20,6 +20,8 @@ pub struct AccessOptions {
     pub certificates: Option<PathBuf>,
     /// Whether certificates are checked and HTTP is refused, whatever the files say.
     pub verify: Option<bool>,
+    /// The only policy for images.
+    pub policy: Option<PathBuf>,
     /// The texts of pull secrets: who asks, before the files are asked.
     pub secrets: Vec<String>,
 }
@@ -31,6 +33,7 @@ pub struct Access {
     places: Places,
     registries: Registries,
     logins: Logins,
+    policy: Policy,
 }
 
 impl Access {
@@ -42,8 +45,11 @@ impl Access {
         let places = Places::of_environment();
         let registries = Registries::read(&places)?;
         let logins = Logins::new(&places, options.auth_file.as_deref(), registries.helpers());
+        let policy = options.policy.clone().unwrap_or_else(|| places.policy());
+        let policy = Policy::read(&policy)?;
         Ok(Self {
             options,
+            policy,
             places,
             registries,
             logins,
@@ -54,6 +60,10 @@ impl Access {
     #[must_use]
     pub fn registries(&self) -> &Registries {
         &self.registries
+    }
+
+    pub(super) fn policy(&self) -> &Policy {
+        &self.policy
     }
 
     /// Returns where this user's files are.

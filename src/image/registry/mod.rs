@@ -25,6 +25,7 @@ mod proxy;
 mod pull;
 mod push;
 mod resolve;
+mod signature;
 mod tls;
 
 pub use access::{Access, AccessOptions};

@@ -11,6 +11,7 @@ use super::client::{Client, Fetched};
 use super::config::Wanted;
 use super::layer::Job;
 use super::progress::Progress;
+use super::signature::check;
 use crate::image::archive::{ManifestSource, store_image};
 use crate::image::format::{ConfigFile, Descriptor, Index, Manifest, architecture, is_index};
 use crate::image::store::{ContentLease, ContentStore, Workspace};
@@ -125,6 +126,13 @@ fn pull_named(
     let wanted = Wanted::of(name).ok_or_else(|| ImageError::NoRegistry(name.to_string()))?;
     let located = locate(access, &wanted)?;
     let manifest = for_this_machine(&located)?;
+    let from = (&located.client, located.repository.as_str());
+    let digests = [&manifest.digest, &located.top.digest];
+    let digests = match digests[0] == digests[1] {
+        true => &digests[..1],
+        false => &digests,
+    };
+    check(access.policy(), &wanted, from, digests)?;
     let parsed: Manifest =
         serde_json::from_slice(&manifest.bytes).map_err(ImageError::document("the manifest"))?;
     let config = configuration(store, &located, &parsed)?;

@@ -2,10 +2,13 @@
 
 mod login;
 mod places;
+mod policy;
 mod registries;
 
 pub(super) use login::in_text;
 pub use login::{Logins, login, logout};
 pub use places::Places;
+pub(super) use places::wrong;
+pub(super) use policy::{Identity, Key, Policy, Requirement};
 pub use registries::{Registries, ShortNames};
 pub(super) use registries::{Source, Wanted};

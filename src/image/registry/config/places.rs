@@ -99,6 +99,17 @@ impl Places {
         .map(|parent| parent.join(host))
         .collect()
     }
+
+    /// Returns the file of the policy for images: the user's own, or the system's.
+    pub(in crate::image::registry) fn policy(&self) -> PathBuf {
+        let own = self
+            .config
+            .iter()
+            .map(|config| config.join("containers/policy.json"));
+        own.chain([self.system.join("policy.json")])
+            .find(|path| path.exists())
+            .unwrap_or_else(|| self.system.join("policy.json"))
+    }
 }
 
 fn drop_ins(directory: &Path) -> Vec<PathBuf> {
