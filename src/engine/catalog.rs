@@ -220,35 +220,21 @@ impl Engine {
         };
         let last = names.len() == record.names.len();
         if last {
-            self.refuse_if_used(&record)?;
-        }
-        self.store
-            .change_images(|images: &mut BTreeMap<String, ImageRecord>| {
-                if last {
-                    images.remove(record.id.as_str());
-                } else if let Some(image) = images.get_mut(record.id.as_str()) {
+            self.forget_image(&record)?;
+        } else {
+            let untag = |images: &mut BTreeMap<String, ImageRecord>| {
+                if let Some(image) = images.get_mut(record.id.as_str()) {
                     image.names.retain(|name| !names.contains(name));
                 }
-            })?;
+            };
+            self.store.change_images(untag)?;
+        }
         let mut removed: Vec<Removed> = names.into_iter().map(Removed::Untagged).collect();
         if last {
             removed.push(Removed::Deleted(record.id));
             self.collect_garbage()?;
         }
         Ok(removed)
-    }
-
-    fn refuse_if_used(&self, image: &ImageRecord) -> Result<(), CatalogError> {
-        for pod in self.store.observed()?.pods {
-            if let Some(container) = pod.containers.iter().find(|c| c.image == image.id) {
-                return Err(CatalogError::InUse {
-                    image: image.id.short().to_owned(),
-                    container: container.id.short().to_owned(),
-                    pod: pod.record.spec.name.to_string(),
-                });
-            }
-        }
-        Ok(())
     }
 
     /// Removes layers that no image has, unless somebody is adding some just now.

@@ -155,6 +155,7 @@ impl Engine {
             Action::CreatePod(pod) => {
                 self.store.create_pod(pod)?;
                 report.created.push((**pod).clone());
+                self.expect_images(pod.containers.iter().map(|container| &container.image))?;
             }
             Action::PutConfigMap(record) => self.store.put_object(record)?,
             Action::PutSecret { record, data } => {

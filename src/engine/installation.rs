@@ -55,6 +55,8 @@ pub enum EngineError {
     /// Another command's wish came first.
     #[error("overtaken by `{by}`")]
     Overtaken { by: String },
+    #[error("image {image} was removed meanwhile")]
+    ImageRemoved { image: String },
     #[error("the pod or container was removed meanwhile")]
     Removed,
     #[error("the pod or container was removed by `{by}`")]

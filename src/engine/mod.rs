@@ -1,6 +1,7 @@
 //! Carries a plan out.
 #![forbid(unsafe_code)]
 
+pub mod care;
 pub mod catalog;
 pub mod cgroups;
 mod course;

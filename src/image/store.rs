@@ -335,6 +335,22 @@ impl Collector<'_> {
         failed.map_or(Ok(freed), Err)
     }
 
+    /// Removes the blobs that pulls left half-way: nobody pulls now.
+    ///
+    /// # Errors
+    /// Something cannot be removed; the rest was.
+    pub fn sweep_downloads(&self) -> Result<(), ImageError> {
+        let directory = self.store.directory.join("downloads");
+        let mut failed = None;
+        for name in names_in(&directory) {
+            let path = directory.join(name);
+            if let Err(error) = fs::remove_file(&path) {
+                failed.get_or_insert(ImageError::file("removing", path)(error));
+            }
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
     /// Removes a file or a whole layer; a layer stops counting before its first file goes.
     fn remove(&self, path: &Path) -> io::Result<()> {
         if !path.is_dir() {

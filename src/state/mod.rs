@@ -22,6 +22,6 @@ pub use lock::{
     PodGuard, PodShare, Reporter, StoreGuard,
 };
 pub use sqlite::{Durability, StoreError};
-pub use store::Store;
+pub use store::{ImageUser, Store};
 pub use succession::HandOver;
 pub use volumes::VolumeRemoval;

@@ -16,7 +16,7 @@ use super::intent::{IntentState, Outcome};
 use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
 use crate::model::observed::{ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord};
-use crate::names::{ContainerId, ObjectName, PodId};
+use crate::names::{ContainerId, ObjectName, PodId, PodName};
 
 const MIGRATIONS: &[&str] = &[
     "
@@ -53,6 +53,13 @@ CREATE TABLE runs (
 /// The database of one root directory.
 #[derive(Debug)]
 pub struct Store(pub(super) Database);
+
+/// A container that keeps an image from going.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ImageUser {
+    pub container: ContainerId,
+    pub pod: PodName,
+}
 
 impl Store {
     /// Opens the database below `root`.
@@ -312,6 +319,33 @@ impl Store {
                 }
             }
             Ok(result)
+        })
+    }
+
+    /// Forgets an image, or returns a container that uses it; both are one transaction.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn forget_image(&mut self, image: &str) -> Result<Option<ImageUser>, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            let user = tx
+                .query_row(
+                    "SELECT c.record, p.record FROM containers c JOIN pods p ON p.id = c.pod
+                     WHERE json_extract(c.record, '$.image') = ?1 LIMIT 1",
+                    [image],
+                    |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?)),
+                )
+                .optional()?;
+            if let Some((container, pod)) = user {
+                let container: ContainerRecord = serde_json::from_str(&container)?;
+                let pod: PodRecord = serde_json::from_str(&pod)?;
+                return Ok(Some(ImageUser {
+                    container: container.id,
+                    pod: pod.spec.name,
+                }));
+            }
+            tx.execute("DELETE FROM images WHERE id = ?1", [image])?;
+            Ok(None)
         })
     }
 

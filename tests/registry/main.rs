@@ -5,6 +5,7 @@
 mod network;
 
 mod access;
+mod care;
 mod hostile;
 mod image;
 mod policy;

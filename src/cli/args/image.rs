@@ -46,6 +46,10 @@ pub enum ImageGroup {
     Rm(RemoveImages),
     /// Exit with 0 if there is such an image, with 1 if not
     Exists(ImageExists),
+    /// Remove images that nothing uses
+    ///
+    /// Without --all, only those without a name. Layers that another image has stay.
+    Prune(PruneImages),
     #[command(flatten)]
     Plain(ImageCommand),
 }
@@ -147,6 +151,20 @@ pub struct History {
     /// Print sizes and times as people read them
     #[arg(short = 'H', long, num_args = 0..=1, require_equals = true, default_value_t = true, default_missing_value = "true", action = clap::ArgAction::Set, value_name = "BOOL", hide_possible_values = true)]
     pub human: bool,
+}
+
+/// Arguments of `image prune`.
+#[derive(Debug, Args)]
+pub struct PruneImages {
+    /// Images with names too, if no container uses them
+    #[arg(short, long)]
+    pub all: bool,
+    /// Ask nothing
+    #[arg(short, long)]
+    pub force: bool,
+    /// Only images that meet KEY=VALUE: label, reference, dangling
+    #[arg(long = "filter", value_name = "FILTER", value_parser = Filter::parse)]
+    pub filters: Vec<Filter>,
 }
 
 /// Arguments of `import`.

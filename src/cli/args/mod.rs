@@ -3,6 +3,7 @@
 //! Names and flags are podman's. Flags that podman has and that mean nothing here (there is one
 //! storage driver, and no conmon) are accepted and hidden, so that scripts go on working.
 
+mod care;
 mod container;
 mod explain;
 mod image;
@@ -18,6 +19,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+pub use care::{DiskUsage, PruneAll};
 pub use container::{
     ContainerCommand, ContainerExists, ContainerGroup, Exec, Inspect, InspectContainers,
     KillContainers, ListContainers, Logs, ObjectKind, PauseContainers, PsSort, RemoveContainers,
@@ -26,7 +28,7 @@ pub use container::{
 pub use explain::{Explain, ExplainForm};
 pub use image::{
     History, ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages,
-    Load, RemoveImages, Save, SaveFormat, Tag,
+    Load, PruneImages, RemoveImages, Save, SaveFormat, Tag,
 };
 pub use kube::{
     Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validation, WorkloadKind,
@@ -220,6 +222,10 @@ pub enum SystemCommand {
     Locks(Formatted),
     /// Show what the engine found on this host
     Info(Formatted),
+    /// Show what images, containers and volumes take on the disk
+    Df(DiskUsage),
+    /// Remove pods in which nothing runs, and images that nothing uses
+    Prune(PruneAll),
 }
 
 /// Arguments of `completion`.

@@ -1,5 +1,6 @@
 //! One file a noun, one short function a command.
 
+mod care;
 mod completion;
 mod engine;
 mod exec;
@@ -111,6 +112,8 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::System(SystemCommand::Info(form)) | Command::Info(form) => {
             info::info(context, form.format.as_ref())
         }
+        Command::System(SystemCommand::Df(arguments)) => care::disk_usage(context, arguments),
+        Command::System(SystemCommand::Prune(arguments)) => care::prune_all(context, arguments),
         _ => Err(not_yet()),
     }
 }
@@ -121,6 +124,7 @@ fn run_image(context: &mut Context<'_>, group: &ImageGroup) -> Result<(), Error>
         ImageGroup::Inspect(arguments) => image::inspect(context, arguments),
         ImageGroup::Rm(arguments) => image::remove(context, arguments),
         ImageGroup::Exists(arguments) => image::exists(context, arguments),
+        ImageGroup::Prune(arguments) => care::prune_images(context, arguments),
         ImageGroup::Plain(command) => run_image_file(context, command),
     }
 }

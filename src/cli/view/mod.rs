@@ -12,7 +12,7 @@ mod pod_inspect;
 mod stats;
 pub(super) mod top;
 mod volume;
-mod words;
+pub(super) mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};
 pub(super) use history::{Figures, HistoryRow, history};

@@ -111,7 +111,7 @@ pub(super) fn port(port: &PublishedPort) -> String {
 }
 
 /// Returns a size with three digits, in powers of ten: `2 MB`, `1.23 GB`.
-pub(super) fn size(bytes: u64) -> String {
+pub(in crate::cli) fn size(bytes: u64) -> String {
     const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
     let mut unit = 0;
     let mut scale = 1u64;
