@@ -152,12 +152,19 @@ fn a_stateful_set_mounts_its_claims() {
         "/spec",
         &[
             (
-                r#"{"template":{"spec":{"containers":[{"name":"c","image":"i","volumeMounts":[{"name":"data","mountPath":"/d"}]}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{}}]}"#,
+                r#"{"template":{"spec":{"containers":[{"name":"c","image":"i","volumeMounts":[{"name":"data","mountPath":"/d"}]}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}]}"#,
                 &[],
             ),
             (
-                r#"{"template":{"spec":{"volumes":[{"name":"data"}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{}}]}"#,
+                r#"{"template":{"spec":{"volumes":[{"name":"data"}]}},"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{"accessModes":["ReadWriteOnce"],"resources":{"requests":{"storage":"1Gi"}}}}]}"#,
                 &[],
+            ),
+            (
+                r#"{"volumeClaimTemplates":[{"metadata":{"name":"data"},"spec":{}}]}"#,
+                &[
+                    "Required spec.volumeClaimTemplates[0].spec.accessModes",
+                    "Required spec.volumeClaimTemplates[0].spec.resources[storage]",
+                ],
             ),
             (r#"{"serviceName":"a.b"}"#, &["Invalid spec.serviceName"]),
             (

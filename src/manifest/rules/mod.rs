@@ -62,6 +62,7 @@ mod stateful;
 mod storage;
 mod template;
 mod timezone;
+mod trust;
 mod undeclared;
 mod unplayed;
 mod volume;

@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 
 use super::env::{self, Holder, OF_FILES};
 use super::fault::{Faults as _, items, text};
-use super::paths;
+use super::{paths, trust};
 use crate::manifest::source::{At, Findings};
 
 const SHORTEST_TOKEN: i64 = 600;
@@ -82,6 +82,9 @@ fn projection<'a>(
     }
     if let Some(source) = &source.service_account_token {
         token(source, volume_at, &at.field("serviceAccountToken"), found);
+    }
+    if let Some(source) = &source.cluster_trust_bundle {
+        trust::bundle(source, &at.field("clusterTrustBundle"), found);
     }
     let sources = [
         source.secret.is_some(),
