@@ -8,6 +8,8 @@ mod access;
 mod care;
 mod hostile;
 mod image;
+mod kills;
+mod play;
 mod policy;
 mod pull;
 mod push;

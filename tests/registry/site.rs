@@ -155,7 +155,9 @@ impl Site {
 
     /// Returns the names of what is in one part of a store: `layers`, `downloads`.
     pub(crate) fn content(&self, root: &str, part: &str) -> Vec<String> {
-        let entries = fs::read_dir(self.path(root).join("images").join(part)).unwrap();
+        // A command that was killed early has not made it yet.
+        let entries = fs::read_dir(self.path(root).join("images").join(part));
+        let entries = entries.into_iter().flatten();
         entries
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .collect()
