@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use super::course::{Batch, Before, Course, batches};
 use super::installation::{Engine, EngineError};
 use super::named::Made;
 use super::network::{self, OtherPods};
 use super::objects::{self, Values};
+use super::protocol::SummonError;
 use super::recover::this_process;
 use super::wishes::Wish;
 use super::{cgroups, sandbox};
@@ -42,6 +44,9 @@ pub struct Report {
     /// What went on, but not as it should.
     pub warnings: Vec<String>,
 }
+
+/// How often a pod is told to go that other commands start again.
+const TRIES: usize = 8;
 
 /// What became of one of several pods.
 pub type PodResult = (PodId, Result<(), EngineError>);
@@ -154,6 +159,7 @@ impl Engine {
         match action {
             Action::CreatePod(pod) => {
                 self.store.create_pod(pod)?;
+                self.write_copy(pod)?;
                 report.created.push((**pod).clone());
                 self.expect_images(pod.containers.iter().map(|container| &container.image))?;
             }
@@ -296,7 +302,7 @@ impl Engine {
     }
 
     /// Removes the bridge if no pod is left that could use it.
-    fn remove_unused_network(&self) -> Result<(), EngineError> {
+    pub(super) fn remove_unused_network(&self) -> Result<(), EngineError> {
         let bridged =
             |pod: &ObservedPod| matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. });
         if !self.store.observed()?.pods.iter().any(bridged) {
@@ -313,9 +319,53 @@ impl Engine {
     }
 
     /// Removes what is left of a pod that has nothing in the kernel: its records, files and locks.
-    fn forget_pod(&mut self, pod: &PodId) -> Result<(), EngineError> {
+    ///
+    /// It has its lease meanwhile, so that no supervisor begins to set the pod up again. One that another command has
+    /// called since is told once more that the pod goes.
+    pub(super) fn forget_pod(&mut self, pod: &PodId) -> Result<(), EngineError> {
+        for _ in 0..TRIES {
+            if self.try_forget_pod(pod)? {
+                return Ok(());
+            }
+            let wish = Wish {
+                pod: pod.clone(),
+                container: None,
+                kind: IntentKind::Remove {
+                    grace: Some(Seconds(0)),
+                },
+            };
+            for result in self.carry_out(&[wish]) {
+                result?;
+            }
+        }
+        Err(EngineError::Io {
+            path: self.locks.lease_path(pod),
+            source: io::ErrorKind::ResourceBusy.into(),
+        })
+    }
+
+    /// Waits until the supervisor that was told to remove the pod is gone, and takes its lease.
+    fn take_lease(&self, pod: &PodId) -> Result<Option<Lease>, EngineError> {
+        let path = self.locks.lease_path(pod);
+        for _ in 0..200 {
+            let lease = Lease::try_take(&path).map_err(|source| SummonError::Lease {
+                pod: pod.clone(),
+                source,
+            })?;
+            if lease.is_some() {
+                return Ok(lease);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Ok(None)
+    }
+
+    fn try_forget_pod(&mut self, pod: &PodId) -> Result<bool, EngineError> {
         let mut caller = self.locks.caller(&self.command);
         let guard = caller.pod(pod)?;
+        let Some(lease) = self.take_lease(pod)? else {
+            return Ok(false);
+        };
         let paths = self.paths.pod(pod);
         let containers = self.store.pod(pod)?.map(|pod| pod.containers);
         cgroups::remove(&paths.cgroup)?;
@@ -334,9 +384,12 @@ impl Engine {
         fault::point("with locks left of a pod");
         let socket = self.paths.sockets().join(pod.as_str());
         remove_file(&socket)?;
-        remove_file(&self.locks.lease_path(pod))?;
+        lease.remove().map_err(|source| SummonError::Lease {
+            pod: pod.clone(),
+            source,
+        })?;
         guard.remove()?;
-        Ok(())
+        Ok(true)
     }
 
     /// Removes what commands that were killed have left and no record knows.

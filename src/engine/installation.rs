@@ -15,7 +15,9 @@ use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
 use crate::model::state::{BootId, ContainerState, ExitStatus};
 use crate::names::{ImageId, ImageRef, PodName, VolumeName};
-use crate::state::{Failure, LockDir, LockError, LockState, Reporter, Store, StoreError, Taken};
+use crate::state::{
+    Failure, LockDir, LockError, LockState, Reporter, Salvaged, Store, StoreError, Taken,
+};
 use crate::sys::cgroup::CgroupError;
 use crate::sys::process::{self, Ended, PidFd};
 use crate::sys::{clock, mount};
@@ -133,6 +135,18 @@ impl Engine {
     /// Returns what this command is called in what it asks of pods.
     pub(super) fn by(&self) -> String {
         format!("{} (pid {})", self.command, std::process::id())
+    }
+
+    /// Puts a damaged database aside and makes a new one of what can be read of it.
+    ///
+    /// # Errors
+    /// The file cannot be moved, or the new one cannot be written.
+    pub fn salvage(paths: &Paths) -> Result<Salvaged, EngineError> {
+        let locks = LockDir::open(&paths.locks())?;
+        let salvaged = Store::salvage(&paths.root, &locks)?;
+        let mut store = Store::open(&paths.root, locks)?;
+        super::copies::restore(paths, &mut store)?;
+        Ok(salvaged)
     }
 
     /// Returns where everything lies.

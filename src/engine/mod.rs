@@ -4,6 +4,8 @@
 pub mod care;
 pub mod catalog;
 pub mod cgroups;
+pub mod check;
+mod copies;
 mod course;
 pub mod exec;
 pub mod execute;

@@ -112,8 +112,14 @@ impl Engine {
         Ok(recovered)
     }
 
+    /// Ends all of that, however long it takes.
+    pub(super) fn end_dead_runs(&mut self) -> Result<Vec<Recovered>, EngineError> {
+        let dead = self.dead_runs()?;
+        self.end_runs(dead)
+    }
+
     /// Returns the runs whose commands are gone.
-    fn dead_runs(&self) -> Result<Vec<Run>, EngineError> {
+    pub(super) fn dead_runs(&self) -> Result<Vec<Run>, EngineError> {
         let mut runs = self.store.runs()?;
         if runs.is_empty() {
             return Ok(runs);
@@ -240,8 +246,7 @@ pub fn stage_main() -> ExitCode {
     match inherit().and_then(|paths| {
         let mut engine =
             Engine::open(paths, "recovery", Arc::new(|_| {})).map_err(io::Error::other)?;
-        let dead = engine.dead_runs().map_err(io::Error::other)?;
-        engine.end_runs(dead).map_err(io::Error::other)
+        engine.end_dead_runs().map_err(io::Error::other)
     }) {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,

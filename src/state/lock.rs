@@ -44,7 +44,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::names::PodId;
+use crate::names::{ContainerId, PodId};
 pub(super) use file::is_at;
 use file::{Acquired, Held};
 pub use guard::{Caller, ContainerGuard, ImageGuard, PodGuard, PodShare, StoreGuard};
@@ -191,6 +191,31 @@ impl LockDir {
             pods.extend(id.and_then(|id| PodId::parse(id).ok()));
         }
         Ok(pods)
+    }
+
+    /// Returns the containers that a lock has a file of.
+    ///
+    /// # Errors
+    /// The directory cannot be read.
+    pub fn containers(&self) -> Result<BTreeSet<ContainerId>, LockError> {
+        let mut containers = BTreeSet::new();
+        let at = |source| LockError::io(&self.path, source);
+        for entry in std::fs::read_dir(&self.path).map_err(at)? {
+            if let Some(LockName::Container(id)) = LockName::of_file(&entry.map_err(at)?.path()) {
+                containers.insert(id);
+            }
+        }
+        Ok(containers)
+    }
+
+    /// Unlinks the lock file of a container that is not recorded.
+    ///
+    /// # Errors
+    /// The file cannot be locked or unlinked.
+    pub fn forget_container(&self, id: &ContainerId) -> Result<(), LockError> {
+        let name = LockName::Container(id.clone());
+        self.take(&name, Mode::Exclusive, "removing what is left over")?
+            .remove()
     }
 
     /// Lists the locks that are held, with their holders and queues; locks nothing itself.

@@ -7,6 +7,7 @@ mod intent;
 mod journal;
 mod lease;
 mod lock;
+mod salvage;
 mod sqlite;
 mod store;
 mod succession;
@@ -21,6 +22,7 @@ pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,
     PodGuard, PodShare, Reporter, StoreGuard,
 };
+pub use salvage::Salvaged;
 pub use sqlite::{Durability, StoreError};
 pub use store::{ImageUser, Store};
 pub use succession::HandOver;

@@ -50,6 +50,9 @@ CREATE TABLE runs (
 ",
 ];
 
+/// What the file is called.
+pub(super) const NAME: &str = "db.sqlite";
+
 /// The database of one root directory.
 #[derive(Debug)]
 pub struct Store(pub(super) Database);
@@ -67,7 +70,7 @@ impl Store {
     /// # Errors
     /// It cannot be opened, or a newer version wrote it.
     pub fn open(root: &Path, locks: LockDir) -> Result<Self, StoreError> {
-        Database::open(&root.join("db.sqlite"), locks, MIGRATIONS).map(Self)
+        Database::open(&root.join(NAME), locks, MIGRATIONS).map(Self)
     }
 
     /// Reads the whole file and returns what is wrong with it: nothing, for a sound one.

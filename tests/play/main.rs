@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod behaviours;
+mod check;
 mod completion;
 mod corpus;
 mod faults;

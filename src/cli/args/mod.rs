@@ -226,6 +226,18 @@ pub enum SystemCommand {
     Df(DiskUsage),
     /// Remove pods in which nothing runs, and images that nothing uses
     Prune(PruneAll),
+    /// Compare what is recorded with what there is: processes, mounts, links, rules, locks and files
+    Check(Check),
+    /// Start the pods again that ran when the host went down, as their restart policies say
+    Boot,
+}
+
+/// `system check`.
+#[derive(Debug, Clone, Args)]
+pub struct Check {
+    /// Remove what is left over and bring back what is missing; a damaged database is put aside and rebuilt
+    #[arg(long)]
+    pub repair: bool,
 }
 
 /// Arguments of `completion`.

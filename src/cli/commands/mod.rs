@@ -25,6 +25,7 @@ mod ps;
 mod pull;
 mod push;
 mod stats;
+mod system;
 mod top;
 mod unmet;
 mod validate;
@@ -109,6 +110,8 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Logout(arguments) => login::logout(context, arguments),
         Command::Volume(command) => volume::run(context, command),
         Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
+        Command::System(SystemCommand::Check(arguments)) => system::check(context, arguments),
+        Command::System(SystemCommand::Boot) => system::boot(context),
         Command::System(SystemCommand::Info(form)) | Command::Info(form) => {
             info::info(context, form.format.as_ref())
         }

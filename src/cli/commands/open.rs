@@ -46,7 +46,7 @@ pub(super) fn paths(global: &Global) -> Paths {
 
 /// Opens the installation for a command that changes something: what others died in the middle of is ended first.
 pub(super) fn settled(global: &Global, command: &str) -> Result<Engine, Error> {
-    let mut engine = open(global, command)?;
+    let mut engine = unsettled(global, command)?;
     for recovered in engine.recover()? {
         if let Some(failure) = recovered.failure {
             let by = recovered.by;
@@ -60,13 +60,14 @@ pub(super) fn settled(global: &Global, command: &str) -> Result<Engine, Error> {
 
 /// Opens the installation for a command that others may have to wait for.
 pub(super) fn engine(global: &Global, command: &str) -> Result<Engine, Error> {
-    let engine = open(global, command)?;
+    let engine = unsettled(global, command)?;
     // Who only reads tells what is there; that the repair cannot begin is no fault of the answer.
     let _ = engine.recover_soon();
     Ok(engine)
 }
 
-fn open(global: &Global, command: &str) -> Result<Engine, Error> {
+/// Opens the installation and nothing more.
+pub(super) fn unsettled(global: &Global, command: &str) -> Result<Engine, Error> {
     let paths = paths(global);
     let absolute = |path: &PathBuf| {
         std::path::absolute(path).map_err(|source| Error::File {

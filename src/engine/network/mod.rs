@@ -15,6 +15,7 @@
 mod bridge;
 mod error;
 mod host;
+mod leaks;
 mod pod;
 mod ports;
 mod setup;
@@ -23,6 +24,7 @@ mod succession;
 pub use bridge::remove_unused;
 pub use error::{NetworkError, NetworkWarning};
 pub use host::HostNetwork;
+pub use leaks::{Leaks, leaks, remove_leaks};
 pub use pod::PodNetwork;
 pub use ports::{PortHold, hold_ports};
 pub use setup::{OtherPods, set_up, set_up_loopback, tear_down};

@@ -1,0 +1,340 @@
+//! Compares what is recorded with what there is.
+//!
+//! Everything is looked at twice: what a command is just making or removing is gone or recorded the second time.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::execute::names_in;
+use super::installation::{Engine, EngineError};
+use super::network::{self, Leaks};
+use super::{cgroups, protocol, sandbox};
+use crate::model::network::NetworkSpec;
+use crate::model::observed::{ObjectContent, Observed, ObservedPod};
+use crate::names::{ContainerId, ImageId, ObjectName, PodId};
+use crate::state::Lease;
+use crate::sys::cgroup::Cgroups;
+
+/// Between the two looks.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Something that is not as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Finding {
+    /// The database's own words.
+    Database(String),
+    /// A command died in the middle of its work.
+    DeadCommand {
+        number: i64,
+        by: String,
+    },
+    /// Something of a pod that is not recorded.
+    UnknownPod(PodId),
+    /// Processes in a cgroup of a pod whose container does not run.
+    Processes {
+        cgroup: String,
+        pids: Vec<i32>,
+    },
+    /// A pod that needs a supervisor and has none.
+    Unsupervised {
+        pod: PodId,
+        name: String,
+    },
+    Link(String),
+    Forward(String),
+    /// A bridge that no pod uses.
+    Bridge(String),
+    /// The lock file of a container that is not recorded.
+    ContainerLock(ContainerId),
+    LostSecret(ObjectName),
+    UnknownSecret(String),
+    /// An image whose layers are not all there.
+    BrokenImage(String),
+    /// A pod that cannot start again, since an image of it is not recorded.
+    NoImage {
+        pod: String,
+        image: String,
+    },
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Database(words) => write!(f, "database: {words}"),
+            Self::DeadCommand { by, .. } => {
+                write!(f, "`{by}` was killed in the middle of its work")
+            }
+            Self::UnknownPod(id) => {
+                write!(f, "something is left of pod {id}, which is not recorded")
+            }
+            Self::Processes { cgroup, pids } => {
+                write!(
+                    f,
+                    "processes {pids:?} in cgroup {cgroup}, whose container does not run"
+                )
+            }
+            Self::Unsupervised { name, .. } => write!(f, "pod `{name}` has no supervisor"),
+            Self::Link(name) => write!(f, "link {name} belongs to no pod"),
+            Self::Forward(words) => write!(f, "port {words} is published for no pod"),
+            Self::Bridge(name) => write!(f, "bridge {name} is used by no pod"),
+            Self::ContainerLock(id) => {
+                write!(f, "a lock is left of container {id}, which is not recorded")
+            }
+            Self::LostSecret(name) => write!(f, "the values of Secret `{name}` are lost"),
+            Self::UnknownSecret(id) => write!(f, "values {id} belong to no Secret"),
+            Self::BrokenImage(name) => write!(f, "image {name} lacks layers"),
+            Self::NoImage { pod, image } => {
+                write!(
+                    f,
+                    "pod `{pod}`: image {image} is not recorded: load or pull it again"
+                )
+            }
+        }
+    }
+}
+
+impl Engine {
+    /// Returns everything that is not as it is recorded.
+    ///
+    /// # Errors
+    /// The database is too damaged to be read, or the kernel does not answer.
+    pub fn check(&mut self) -> Result<Vec<Finding>, EngineError> {
+        let first = self.look()?;
+        if first.is_empty() {
+            return Ok(Vec::new());
+        }
+        std::thread::sleep(PAUSE);
+        let second = self.look()?;
+        Ok(first.intersection(&second).cloned().collect())
+    }
+
+    /// Removes what is left over and brings back what is missing; returns what could not be helped.
+    ///
+    /// # Errors
+    /// The database cannot be used.
+    pub fn repair(&mut self, findings: &[Finding]) -> Result<Vec<Finding>, EngineError> {
+        self.end_dead_runs()?;
+        for finding in findings {
+            // What goes wrong is found again below.
+            let _ = self.mend(finding);
+        }
+        self.sweep()?;
+        self.check()
+    }
+
+    fn mend(&mut self, finding: &Finding) -> Result<(), EngineError> {
+        match finding {
+            Finding::UnknownPod(pod) => self.forget_pod(pod)?,
+            Finding::Processes { cgroup, .. } => cgroups::kill(cgroup)?,
+            Finding::Unsupervised { pod, .. } => {
+                drop(protocol::summon(&self.paths, &self.locks, pod)?);
+            }
+            Finding::Link(_) | Finding::Forward(_) => {
+                let host = sandbox::host_network(&self.paths);
+                network::remove_leaks(&host, &self.network_leaks(&self.store.observed()?)?)?;
+            }
+            Finding::Bridge(_) => self.remove_unused_network()?,
+            Finding::ContainerLock(id) => self.locks.forget_container(id)?,
+            // The sweep removes values that belong to no Secret; lost ones nobody can bring back.
+            Finding::Database(_)
+            | Finding::DeadCommand { .. }
+            | Finding::LostSecret(_)
+            | Finding::UnknownSecret(_)
+            | Finding::BrokenImage(_)
+            | Finding::NoImage { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn look(&mut self) -> Result<BTreeSet<Finding>, EngineError> {
+        let mut found = BTreeSet::new();
+        found.extend(self.store.faults()?.into_iter().map(Finding::Database));
+        for run in self.dead_runs()? {
+            found.insert(Finding::DeadCommand {
+                number: run.number,
+                by: run.by,
+            });
+        }
+        let observed = self.store.observed()?;
+        self.look_for_unknown(&observed, &mut found)?;
+        for pod in &observed.pods {
+            self.look_at_pod(pod, &mut found)?;
+        }
+        self.look_at_network(&observed, &mut found)?;
+        self.look_at_secrets(&observed, &mut found)?;
+        let images = self.image_records()?;
+        for image in &images {
+            if !self.images.has(image) {
+                found.insert(Finding::BrokenImage(image.id.to_string()));
+            }
+        }
+        for pod in &observed.pods {
+            let known = |id: &ImageId| images.iter().any(|image| image.id == *id);
+            for container in pod.containers.iter().filter(|c| !known(&c.image)) {
+                found.insert(Finding::NoImage {
+                    pod: pod.record.spec.name.to_string(),
+                    image: container.image.to_string(),
+                });
+            }
+        }
+        Ok(found)
+    }
+
+    /// Finds directories, sockets, locks and cgroups of pods that are not recorded.
+    fn look_for_unknown(
+        &self,
+        observed: &Observed,
+        found: &mut BTreeSet<Finding>,
+    ) -> Result<(), EngineError> {
+        let mut pods = self.locks.pods()?;
+        let mut places = vec![
+            self.paths.root.join("pods"),
+            self.paths.runroot.join("pods"),
+            self.paths.sockets(),
+        ];
+        places.extend(self.cgroup_places(Path::new(&self.paths.cgroup_parent))?);
+        for place in places {
+            let names = names_in(&place)?;
+            pods.extend(names.iter().filter_map(|name| PodId::parse(name).ok()));
+        }
+        let mut containers = self.locks.containers()?;
+        for pod in &observed.pods {
+            pods.remove(&pod.record.id);
+            for container in &pod.containers {
+                containers.remove(&container.id);
+            }
+        }
+        found.extend(pods.into_iter().map(Finding::UnknownPod));
+        found.extend(containers.into_iter().map(Finding::ContainerLock));
+        Ok(())
+    }
+
+    /// Returns where a cgroup is in each hierarchy.
+    fn cgroup_places(&self, cgroup: &Path) -> Result<Vec<PathBuf>, EngineError> {
+        let relative = cgroup.strip_prefix("/").unwrap_or(cgroup);
+        let cgroups = Cgroups::detect()?;
+        Ok(cgroups
+            .controller_mounts()
+            .map(|mount| mount.join(relative))
+            .collect())
+    }
+
+    fn look_at_pod(
+        &self,
+        pod: &ObservedPod,
+        found: &mut BTreeSet<Finding>,
+    ) -> Result<(), EngineError> {
+        let id = &pod.record.id;
+        let paths = self.paths.pod(id);
+        let cgroups = Cgroups::detect()?;
+        for container in &pod.containers {
+            let cgroup = paths.container_cgroup(&container.name);
+            let group = cgroups.group(Path::new(&cgroup))?;
+            if container.state.is_running() || !group.exists() {
+                continue;
+            }
+            let pids: Vec<i32> = group
+                .pids()?
+                .into_iter()
+                .filter_map(|pid| i32::try_from(pid).ok())
+                .collect();
+            if !pids.is_empty() {
+                found.insert(Finding::Processes { cgroup, pids });
+            }
+        }
+        let runs = pod.containers.iter().any(|c| c.state.is_running());
+        let lease = self.locks.lease_path(id);
+        if runs && !Lease::is_taken(&lease).unwrap_or(true) {
+            found.insert(Finding::Unsupervised {
+                pod: id.clone(),
+                name: pod.record.spec.name.to_string(),
+            });
+        }
+        Ok(())
+    }
+
+    fn network_leaks(&self, observed: &Observed) -> Result<Leaks, EngineError> {
+        let pods = observed.pods.iter().map(|pod| pod.record.id.clone());
+        let addresses = observed
+            .pods
+            .iter()
+            .filter_map(|pod| sandbox::address_of(&pod.record));
+        let host = sandbox::host_network(&self.paths);
+        Ok(network::leaks(
+            &host,
+            &pods.collect(),
+            &addresses.collect(),
+        )?)
+    }
+
+    fn look_at_network(
+        &self,
+        observed: &Observed,
+        found: &mut BTreeSet<Finding>,
+    ) -> Result<(), EngineError> {
+        let leaks = self.network_leaks(observed)?;
+        let links = leaks.links.iter().map(|link| link.as_str().to_owned());
+        found.extend(links.map(Finding::Link));
+        let forwards = leaks.forwards.iter();
+        found.extend(
+            forwards.map(|forward| {
+                Finding::Forward(format!("{} to {}", forward.host_port, forward.to))
+            }),
+        );
+        let bridged =
+            |pod: &ObservedPod| matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. });
+        if leaks.bridge && !observed.pods.iter().any(bridged) {
+            let host = sandbox::host_network(&self.paths);
+            found.insert(Finding::Bridge(host.bridge().as_str().to_owned()));
+        }
+        Ok(())
+    }
+
+    fn look_at_secrets(
+        &self,
+        observed: &Observed,
+        found: &mut BTreeSet<Finding>,
+    ) -> Result<(), EngineError> {
+        let mut files: BTreeSet<String> = names_in(&self.paths.secrets())?
+            .into_iter()
+            .filter(|name| !name.starts_with('.'))
+            .collect();
+        for object in &observed.objects {
+            if let ObjectContent::Secret { id, .. } = &object.content
+                && !files.remove(id)
+            {
+                found.insert(Finding::LostSecret(object.name.clone()));
+            }
+        }
+        // The lock of the directory lies in it.
+        files.retain(|name| name.len() == 64);
+        found.extend(files.into_iter().map(Finding::UnknownSecret));
+        Ok(())
+    }
+
+    /// Brings the pods back that were wanted when the host went down; returns their names.
+    ///
+    /// Their supervisors meet records of processes of another boot, and do what the restart policy says.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn boot(&mut self) -> Result<Vec<(String, Result<(), EngineError>)>, EngineError> {
+        let observed = self.store.observed()?;
+        let is_wanted = |pod: &&ObservedPod| {
+            use crate::model::state::Wanted;
+            pod.containers.iter().any(|c| c.wanted == Wanted::Running)
+        };
+        Ok(observed
+            .pods
+            .iter()
+            .filter(is_wanted)
+            .map(|pod| {
+                let summoned = protocol::summon(&self.paths, &self.locks, &pod.record.id);
+                let name = pod.record.spec.name.to_string();
+                (name, summoned.map(drop).map_err(EngineError::from))
+            })
+            .collect())
+    }
+}
