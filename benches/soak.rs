@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use podwright::sys::netlink::{LinkName, Netlink};
 
 /// How many pods the shells quarrel about.
 const PODS: u64 = 6;
@@ -137,8 +138,8 @@ fn main() {
         dir: dir.path().to_owned(),
         cgroup: format!("/{name}"),
     };
+    leave_network();
     prepare(&site);
-    let links = links();
     let tally = Tally::default();
     let done = AtomicBool::new(false);
     let begun = Instant::now();
@@ -153,7 +154,7 @@ fn main() {
     });
     println!("{shells} shells, seed {seed}, {:?}", begun.elapsed());
     report(&tally);
-    let failures = take_down(&site, &links);
+    let failures = take_down(&site);
     if failures.is_empty() {
         println!("nothing is left");
         return;
@@ -300,7 +301,7 @@ fn report(tally: &Tally) {
 }
 
 /// Takes everything down and lists what is left.
-fn take_down(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
+fn take_down(site: &Site) -> Vec<String> {
     let mut failures = Vec::new();
     // What is unfinished is ended by the first command that changes something; a check after it finds nothing.
     site.run(&["pod", "start", "pod-0"]);
@@ -328,7 +329,7 @@ fn take_down(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
     }
     let until = Instant::now() + Duration::from_secs(20);
     loop {
-        let left = left_over(site, links_before);
+        let left = left_over(site);
         if left.is_empty() || Instant::now() > until {
             failures.extend(left);
             return failures;
@@ -337,7 +338,7 @@ fn take_down(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
     }
 }
 
-fn left_over(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
+fn left_over(site: &Site) -> Vec<String> {
     let mut left = Vec::new();
     let check = site.run(&["system", "check"]);
     left.extend(
@@ -363,25 +364,19 @@ fn left_over(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
             .filter(|line| line.contains(&dir))
             .map(|line| format!("mount {line}")),
     );
+    let mut netlink = Netlink::open().expect("netlink");
+    let links = netlink.links().expect("links").into_iter();
     left.extend(
-        links()
-            .difference(links_before)
-            .map(|link| format!("link {link}")),
+        links
+            .filter(|link| link.name != "lo")
+            .map(|link| format!("link {}", link.name)),
     );
     let rules = Command::new("/usr/sbin/nft")
         .args(["list", "ruleset"])
         .output()
         .expect("nft");
     let rules = String::from_utf8_lossy(&rules.stdout).into_owned();
-    let ours = |line: &&str| {
-        line.contains(": 10.") && (18080..18080 + PODS).any(|port| line.contains(&port.to_string()))
-    };
-    left.extend(
-        rules
-            .lines()
-            .filter(ours)
-            .map(|line| format!("rule {line}")),
-    );
+    left.extend(rules.lines().map(|line| format!("rule {line}")));
     for place in [
         "run/pods",
         "run/sockets",
@@ -408,11 +403,11 @@ fn left_over(site: &Site, links_before: &BTreeSet<String>) -> Vec<String> {
     left
 }
 
-fn links() -> BTreeSet<String> {
-    let entries = std::fs::read_dir("/sys/class/net").expect("links");
-    entries
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .filter(|name| name.starts_with("veth") || name.starts_with("pw-"))
-        .collect()
+/// Moves to a network of its own, whose links and rules are all ours.
+fn leave_network() {
+    nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNET).expect("a network namespace");
+    let mut netlink = Netlink::open().expect("netlink");
+    let lo = LinkName::parse("lo").expect("a name");
+    let lo = netlink.expect_link(&lo).expect("lo");
+    netlink.set_up(lo.index).expect("up");
 }

@@ -291,7 +291,11 @@ impl Supervisor {
                 if !changes.records.is_empty() || !changes.outcomes.is_empty() {
                     self.tell_clients();
                 }
+                // What is wished of a pod that was taken down is for the next supervisor, if there is to be one.
                 for intent in intents {
+                    if self.removed {
+                        break;
+                    }
                     self.seen = self.seen.max(intent.seq);
                     self.handle(Event::Intent(intent));
                 }
