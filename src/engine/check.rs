@@ -20,6 +20,9 @@ use crate::sys::cgroup::Cgroups;
 /// Between the two looks.
 const PAUSE: Duration = Duration::from_millis(300);
 
+/// A pod that was to be brought back, by its name, and what came of it.
+pub type Boot = (String, Result<(), EngineError>);
+
 /// Something that is not as it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Finding {
@@ -320,7 +323,7 @@ impl Engine {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn boot(&mut self) -> Result<Vec<(String, Result<(), EngineError>)>, EngineError> {
+    pub fn boot(&mut self) -> Result<Vec<Boot>, EngineError> {
         let observed = self.store.observed()?;
         let is_wanted = |pod: &&ObservedPod| {
             use crate::model::state::Wanted;
