@@ -288,6 +288,11 @@ impl Engine {
                 true => stopped.next().unwrap_or(Err(EngineError::Removed)),
                 false => Ok(Outcome::Already),
             };
+            let result = match result {
+                // A removal is overtaken by nothing but another one.
+                Err(EngineError::Overtaken { .. }) => Ok(Outcome::Already),
+                other => other,
+            };
             let result = unless_removed(result.map(drop))
                 .and_then(|()| unless_removed(self.forget_pod(pod)));
             results.push((pod.clone(), result));

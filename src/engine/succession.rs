@@ -35,6 +35,9 @@ const DRAINED_WITHIN: Duration = Duration::from_secs(2);
 
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 
+/// How often a pod is put up again that is still being taken down.
+const PUT_UP_TRIES: usize = 3;
+
 impl Engine {
     /// Waits for new pods to serve, and gives each the place of the one it replaces.
     pub(super) fn hand_over(
@@ -76,10 +79,19 @@ impl Engine {
             Some(pod) => pod.record.spec.name,
             None => return Ok(()),
         };
-        for result in self.wish_all(&[(pod, name)], &IntentKind::Start) {
-            result?;
+        let mut result = Ok(Outcome::Already);
+        for _ in 0..PUT_UP_TRIES {
+            let wish = [(pod.clone(), name.clone())];
+            result = self
+                .wish_all(&wish, &IntentKind::Start)
+                .pop()
+                .unwrap_or(Err(EngineError::Removed));
+            // It may still be on its way down, and the removal is what overtook this.
+            if !matches!(result, Err(EngineError::Overtaken { .. })) {
+                break;
+            }
         }
-        Ok(())
+        result.map(drop)
     }
 
     /// Undoes an exchange, if there was one.
