@@ -6,6 +6,7 @@
 
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd as _;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use gotmpl::{ToValue as _, Value};
 use serde::Serialize;
@@ -411,6 +412,27 @@ pub fn stderr_has_colour() -> bool {
 fn colour_wanted() -> bool {
     let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
     unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Whether warnings are wanted; `--log-level error` wants none.
+static WARNINGS: AtomicBool = AtomicBool::new(true);
+
+/// Says no more than errors from now on.
+pub fn tell_errors_only() {
+    WARNINGS.store(false, Ordering::Relaxed);
+}
+
+/// Returns whether warnings are wanted.
+#[must_use]
+pub fn warnings_wanted() -> bool {
+    WARNINGS.load(Ordering::Relaxed)
+}
+
+/// Writes a warning to standard error, if warnings are wanted.
+pub fn warn(message: impl std::fmt::Display) {
+    if warnings_wanted() {
+        tell(&format!("warning: {message}\n"));
+    }
 }
 
 /// Writes a message to standard error; when that is gone too, nobody is left to be told.

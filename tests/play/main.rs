@@ -20,6 +20,7 @@ mod probes;
 mod replace;
 mod settings;
 mod sources;
+mod targets;
 mod together;
 mod traces;
 mod volumes;

@@ -106,7 +106,9 @@ pub struct Global {
     /// than there are cores.
     #[arg(long, global = true, value_name = "N", default_value_t = crate::engine::AT_ONCE)]
     pub parallel: std::num::NonZeroUsize,
-    /// Least severe messages to log
+    /// Least severe messages to print: with `error`, `fatal` or `panic` no warnings
+    ///
+    /// Levels below `warn` print what `warn` prints: there is nothing more to tell.
     #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Warn, hide_possible_values = true)]
     pub log_level: LogLevel,
     /// Cgroup below which the pods' cgroups are made.

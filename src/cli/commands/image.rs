@@ -7,11 +7,11 @@ use super::super::args::{
 };
 use super::super::error::Error;
 use super::super::filter;
-use super::super::output::{Format, tell};
+use super::super::output::{Format, warn};
 use super::super::view::{self, Figures, HistoryRow, ImageInspect, ImageRow, images};
 use super::Context;
 use super::inspect::show;
-use super::lifecycle::outcome;
+use super::lifecycle::{outcome, remove_users};
 use super::ps::{headings, width};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::EngineError;
@@ -70,7 +70,7 @@ pub(super) fn load(context: &mut Context<'_>, load: &Load) -> Result<(), Error> 
     let mut engine = context.engine("load")?;
     let loaded = engine.load_images(input(load.input.as_deref()))?;
     for note in &loaded.notes {
-        tell(&format!("warning: {note}"));
+        warn(note);
     }
     for image in &loaded.images {
         let name = image
@@ -92,7 +92,7 @@ pub(super) fn import(context: &mut Context<'_>, import: &Import) -> Result<(), E
     };
     let imported = engine.import_image(input(Some(&import.path)), &options)?;
     for note in &imported.notes {
-        tell(&format!("warning: {note}"));
+        warn(note);
     }
     context
         .output
@@ -135,7 +135,15 @@ pub(super) fn remove(context: &mut Context<'_>, remove: &RemoveImages) -> Result
     };
     let mut errors = Vec::new();
     for text in texts {
-        match engine.remove_image(&text) {
+        let removed = match engine.remove_image(&text) {
+            Err(CatalogError::InUse { .. }) if remove.force => {
+                let image = engine.look_up_image(&text)?;
+                remove_users(&mut engine, &image.id)?;
+                engine.remove_image(&text)
+            }
+            other => other,
+        };
+        match removed {
             Ok(removed) => {
                 for one in removed {
                     match one {

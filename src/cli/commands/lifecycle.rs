@@ -12,6 +12,7 @@ use super::super::args::{
     WaitContainers,
 };
 use super::super::error::Error;
+use super::super::filter;
 use super::super::output::Output;
 use super::find::{self, Found};
 use crate::engine::wishes::Wish;
@@ -20,7 +21,7 @@ use crate::model::container::StopSignal;
 use crate::model::observed::{ContainerRecord, Observed};
 use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
-use crate::names::{ContainerId, PodId};
+use crate::names::{ContainerId, ImageId, PodId};
 use crate::state::{IntentKind, Removal};
 
 /// How often `wait` looks.
@@ -47,15 +48,61 @@ enum Unnamed {
     Unpaused,
 }
 
+/// Which containers a command is about, apart from those it names.
+#[derive(Clone, Copy)]
+struct Meant {
+    unnamed: Unnamed,
+    /// Of which those are meant that meet the filters, when nothing but filters is given.
+    filtered: Unnamed,
+    /// Whether those that are not there are no error.
+    ignore: bool,
+}
+
 /// `start`.
 pub(super) fn start<W: Write>(
     engine: &mut Engine,
     arguments: &StartContainers,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
-    let unnamed = all(arguments.all);
-    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    let (targets, missing) = to_start(&engine.observed()?, arguments)?;
     carry_out(engine, &targets, &IntentKind::Start, missing, output)
+}
+
+fn to_start(
+    observed: &Observed,
+    arguments: &StartContainers,
+) -> Result<(Vec<Target>, Vec<Error>), Error> {
+    let meant = Meant {
+        unnamed: all(arguments.all),
+        filtered: Unnamed::All,
+        ignore: false,
+    };
+    containers(observed, &arguments.targets, meant)
+}
+
+/// Starts the one container that `start --attach` names, and returns its id.
+pub(super) fn start_one(
+    engine: &mut Engine,
+    arguments: &StartContainers,
+) -> Result<ContainerId, Error> {
+    let (targets, missing) = to_start(&engine.observed()?, arguments)?;
+    outcome(missing)?;
+    let [target] = targets.as_slice() else {
+        return Err(Error::Usage {
+            message: "you cannot start and attach multiple containers at once".to_owned(),
+            help: None,
+        });
+    };
+    let id = target.container.clone().ok_or_else(nothing_named)?;
+    let wish = Wish {
+        pod: target.pod.clone(),
+        container: target.container.clone(),
+        kind: IntentKind::Start,
+    };
+    for result in engine.carry_out(&[wish]) {
+        result.map_err(|error| about(&target.word, error))?;
+    }
+    Ok(id)
 }
 
 /// `stop`.
@@ -69,7 +116,12 @@ pub(super) fn stop<W: Write>(
         false => Unnamed::Nothing,
     };
     let observed = engine.observed()?;
-    let (targets, missing) = containers(&observed, &arguments.targets, unnamed, arguments.ignore)?;
+    let meant = Meant {
+        unnamed,
+        filtered: Unnamed::Running,
+        ignore: arguments.ignore,
+    };
+    let (targets, missing) = containers(&observed, &arguments.targets, meant)?;
     let kind = IntentKind::Stop {
         grace: arguments.time.map(Seconds),
     };
@@ -87,7 +139,12 @@ pub(super) fn restart<W: Write>(
         (true, false) => Unnamed::All,
         (false, false) => Unnamed::Nothing,
     };
-    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    let meant = Meant {
+        unnamed,
+        filtered: Unnamed::All,
+        ignore: false,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, meant)?;
     let kind = IntentKind::Restart {
         grace: arguments.time.map(Seconds),
     };
@@ -105,7 +162,12 @@ pub(super) fn kill<W: Write>(
         true => Unnamed::Running,
         false => Unnamed::Nothing,
     };
-    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    let meant = Meant {
+        unnamed,
+        filtered: Unnamed::Running,
+        ignore: false,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, meant)?;
     carry_out(engine, &targets, &kind, missing, output)
 }
 
@@ -116,12 +178,20 @@ pub(super) fn pause<W: Write>(
     kind: &IntentKind,
     output: &mut Output<W>,
 ) -> Result<(), Error> {
-    let unnamed = match (arguments.all, kind) {
-        (false, _) => Unnamed::Nothing,
-        (true, IntentKind::Unpause) => Unnamed::Paused,
-        (true, _) => Unnamed::Unpaused,
+    let filtered = match kind {
+        IntentKind::Unpause => Unnamed::Paused,
+        _ => Unnamed::Unpaused,
     };
-    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, unnamed, false)?;
+    let unnamed = match arguments.all {
+        true => filtered,
+        false => Unnamed::Nothing,
+    };
+    let meant = Meant {
+        unnamed,
+        filtered,
+        ignore: false,
+    };
+    let (targets, missing) = containers(&engine.observed()?, &arguments.targets, meant)?;
     carry_out(engine, &targets, kind, missing, output)
 }
 
@@ -140,9 +210,12 @@ pub(super) fn remove<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let observed = engine.observed()?;
-    let ignore = arguments.ignore || arguments.force;
-    let unnamed = all(arguments.all);
-    let (targets, mut failures) = containers(&observed, &arguments.targets, unnamed, ignore)?;
+    let meant = Meant {
+        unnamed: all(arguments.all),
+        filtered: Unnamed::All,
+        ignore: arguments.ignore || arguments.force,
+    };
+    let (targets, mut failures) = containers(&observed, &arguments.targets, meant)?;
     let grace = arguments.time.map(Seconds);
     let (mut removable, mut removals) = (Vec::new(), Vec::new());
     for target in &targets {
@@ -163,6 +236,29 @@ pub(super) fn remove<W: Write>(
     }
     output.flush()?;
     outcome(failures)
+}
+
+/// Removes the containers that were made of an image, as `rmi --force` does.
+pub(super) fn remove_users(engine: &mut Engine, image: &ImageId) -> Result<(), Error> {
+    let observed = engine.observed()?;
+    let users = find::all_containers(&observed).filter(|found| &found.container.image == image);
+    let removals: Vec<Removal> = users
+        .map(|found| Removal {
+            pod: found.pod.record.id.clone(),
+            container: found.container.id.clone(),
+            name: found.name(),
+            grace: None,
+        })
+        .collect();
+    let results = engine.remove_containers(&removals)?;
+    let failures = removals
+        .iter()
+        .zip(results)
+        .filter_map(|(removal, result)| {
+            let error = result.err()?;
+            Some(about(&removal.name, error))
+        });
+    outcome(failures.collect())
 }
 
 /// Says what is to be removed, if it may be.
@@ -200,7 +296,14 @@ pub(super) fn wait<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let mut failures = Vec::new();
-    for name in &arguments.names {
+    let names = match arguments.latest {
+        true => {
+            let observed = engine.observed()?;
+            vec![find::latest_container(&observed)?.container.id.to_string()]
+        }
+        false => arguments.names.clone(),
+    };
+    for name in &names {
         match wait_for(engine, name, &arguments.conditions) {
             Ok(code) => output.line(format_args!("{code}"))?,
             Err(Error::NoSuch { .. }) if arguments.ignore => output.line(format_args!("-1"))?,
@@ -402,8 +505,7 @@ pub(super) fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
 fn containers(
     observed: &Observed,
     targets: &Targets,
-    unnamed: Unnamed,
-    ignore: bool,
+    meant: Meant,
 ) -> Result<(Vec<Target>, Vec<Error>), Error> {
     let mut names = targets.names.clone();
     for file in &targets.id_files {
@@ -420,12 +522,18 @@ fn containers(
         let found = newest.ok_or_else(|| no_such("container"))?;
         return Ok((vec![target(found, id(&found))], Vec::new()));
     }
-    if unnamed != Unnamed::Nothing {
-        let is_meant = |found: &Found<'_>| is_among(unnamed, &found.container.state);
-        let chosen = find::all_containers(observed)
-            .filter(is_meant)
-            .map(|found| target(found, id(&found)))
-            .collect();
+    let is_filtered = !targets.filters.is_empty();
+    let among = match meant.unnamed {
+        Unnamed::Nothing if names.is_empty() && is_filtered => meant.filtered,
+        unnamed => unnamed,
+    };
+    if among != Unnamed::Nothing {
+        let mut chosen = Vec::new();
+        for found in find::all_containers(observed) {
+            if is_among(among, &found.container.state) && passes(&found, targets)? {
+                chosen.push(target(found, id(&found)));
+            }
+        }
         return Ok((chosen, Vec::new()));
     }
     if names.is_empty() {
@@ -434,12 +542,18 @@ fn containers(
     let (mut chosen, mut missing) = (Vec::new(), Vec::new());
     for name in names {
         match find::container(observed, &name) {
-            Ok(found) => chosen.push(target(found, name)),
-            Err(Error::NoSuch { .. }) if ignore => {}
+            Ok(found) if passes(&found, targets)? => chosen.push(target(found, name)),
+            Ok(_) => {}
+            Err(Error::NoSuch { .. }) if meant.ignore => {}
             Err(error) => missing.push(error),
         }
     }
     Ok((chosen, missing))
+}
+
+/// Whether a container meets the filters of a command.
+fn passes(found: &Found<'_>, targets: &Targets) -> Result<bool, Error> {
+    filter::container(found.pod, found.container, &targets.filters)
 }
 
 /// Whether a container in this state is meant when none is named.

@@ -105,13 +105,79 @@ fn show(
             (directory, coloured(&name, place, colour))
         })
         .collect();
-    let failed = |source| Error::Output(OutputError::from(source));
-    let mut logs = log_reader::Logs::open(sources, &shape).map_err(failed)?;
-    let mut stderr = std::io::stderr().lock();
     let ids: Vec<&ContainerId> = found.iter().map(|found| &found.container.id).collect();
+    let goes_on: Option<&GoesOn<'_>> = match selection.follow {
+        true => Some(&|| any_goes_on(engine, &ids)),
+        false => None,
+    };
+    print(context, sources, &shape, goes_on)
+}
+
+/// Whether there may be more to follow.
+type GoesOn<'a> = dyn Fn() -> Result<bool, Error> + 'a;
+
+/// Follows a container that `start --attach` has started at this moment, until its run ends.
+pub(super) fn attach(
+    context: &mut Context<'_>,
+    engine: &Engine,
+    id: &ContainerId,
+    since: jiff::Timestamp,
+) -> Result<i32, Error> {
+    let observed = engine.observed()?;
+    let Found { pod, container } = find::container(&observed, id.as_str())?;
+    let directory = engine.paths().pod(&pod.record.id).logs(&container.name);
+    let shape = LogShape {
+        tail: None,
+        since: Some(since),
+        until: None,
+        timestamps: false,
+    };
+    let code = std::cell::Cell::new(None);
+    let goes_on = || {
+        code.set(end_of(&engine.observed()?, id, since));
+        Ok(code.get().is_none())
+    };
+    print(
+        context,
+        vec![(directory, String::new())],
+        &shape,
+        Some(&goes_on),
+    )?;
+    Ok(code.get().unwrap_or_default())
+}
+
+/// Returns how a run ended that began at a moment, or that the container is gone.
+fn end_of(
+    observed: &crate::model::observed::Observed,
+    id: &ContainerId,
+    since: jiff::Timestamp,
+) -> Option<i32> {
+    let Ok(found) = find::container(observed, id.as_str()) else {
+        return Some(0);
+    };
+    let container = found.container;
+    match &container.state {
+        ContainerState::Exited { status, .. } => Some(status.code()),
+        _ => {
+            let end = container.last_end.as_ref().filter(|end| end.at >= since)?;
+            Some(end.status.code())
+        }
+    }
+}
+
+/// Prints logs, and what comes after them as long as something may.
+fn print(
+    context: &mut Context<'_>,
+    sources: Vec<(std::path::PathBuf, String)>,
+    shape: &LogShape,
+    goes_on: Option<&GoesOn<'_>>,
+) -> Result<(), Error> {
+    let failed = |source| Error::Output(OutputError::from(source));
+    let mut logs = log_reader::Logs::open(sources, shape).map_err(failed)?;
+    let mut stderr = std::io::stderr().lock();
     let mut idle = 0;
     // What was written before the last one ended is still to be shown when it is known to have ended.
-    let mut last_look = !selection.follow;
+    let mut last_look = goes_on.is_none();
     loop {
         let progress = logs
             .show(context.output.writer(), &mut stderr)
@@ -127,7 +193,10 @@ fn show(
         if shape.until.is_some_and(|until| SystemClock.now() > until) {
             last_look = true;
         } else if idle % ASK_EVERY == ASK_EVERY - 1 {
-            last_look = !any_goes_on(engine, &ids)?;
+            last_look = match goes_on {
+                Some(goes_on) => !goes_on()?,
+                None => true,
+            };
         }
         if !last_look {
             std::thread::sleep(LOOK_EVERY);

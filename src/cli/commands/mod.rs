@@ -33,10 +33,14 @@ mod volume;
 
 use super::args::{
     Cli, Command, ContainerCommand, ContainerGroup, GenerateCommand, Global, ImageCommand,
-    ImageGroup, KubeCommand, PlayCommand, PodCommand, SystemCommand,
+    ImageGroup, KubeCommand, LogLevel, PlayCommand, PodCommand, StartContainers, SystemCommand,
 };
 use super::error::Error;
-use super::{CalledAs, output::Output};
+use super::{
+    CalledAs,
+    output::{self, Output},
+};
+use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
 use crate::state::IntentKind;
 
@@ -65,6 +69,9 @@ fn context(global: &Global) -> Context<'_> {
 /// Carries out the command.
 pub(super) fn run(cli: Cli, called_as: CalledAs) -> Result<(), Error> {
     let global = &cli.global;
+    if global.log_level == LogLevel::Error {
+        output::tell_errors_only();
+    }
     match cli.command {
         Command::Version(formatted) => {
             engine::version(formatted.format.as_ref(), &mut Output::stdout())
@@ -148,6 +155,9 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
     let output = &mut Output::stdout();
     match command {
         ContainerCommand::Exec(arguments) => exec::exec(&open::engine(global, "exec")?, arguments),
+        ContainerCommand::Start(arguments) if arguments.attach => {
+            attach(&mut context(global), arguments)
+        }
         ContainerCommand::Start(arguments) => {
             lifecycle::start(&mut open::settled(global, "start")?, arguments, output)
         }
@@ -222,6 +232,17 @@ fn pod(global: &Global, command: &PodCommand) -> Result<(), Error> {
         }
         PodCommand::Stats(arguments) => stats::of_pods(&mut context(global), arguments),
         PodCommand::Top(arguments) => top::of_pod(&mut context(global), arguments),
+    }
+}
+
+/// `start --attach`: prints what the container writes, and ends with its exit code.
+fn attach(context: &mut Context<'_>, arguments: &StartContainers) -> Result<(), Error> {
+    let since = SystemClock.now();
+    let mut engine = context.engine("start")?;
+    let id = lifecycle::start_one(&mut engine, arguments)?;
+    match logs::attach(context, &engine, &id, since)? {
+        0 => Ok(()),
+        code => Err(Error::Code(u8::try_from(code).unwrap_or(u8::MAX))),
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::super::args::{Pull, Registry};
 use super::super::error::Error;
-use super::super::output::tell;
+use super::super::output::warn;
 use super::super::progress::{Doing, progress};
 use super::super::report::chain;
 use super::Context;
@@ -37,7 +37,7 @@ pub(super) fn pull(context: &mut Context<'_>, pull: &Pull) -> Result<(), Error> 
         match result {
             Ok(pulled) => {
                 for note in &pulled.notes {
-                    tell(&format!("warning: {note}"));
+                    warn(note);
                 }
                 context.output.line(&pulled.image.id)?;
             }
@@ -96,11 +96,11 @@ pub(super) fn for_play(
         match (result, need) {
             (Ok(pulled), _) => {
                 for note in &pulled.notes {
-                    tell(&format!("warning: {name}: {note}"));
+                    warn(format_args!("{name}: {note}"));
                 }
             }
-            (Err(error), Need::IfPossible) => tell(&format!(
-                "warning: {name}: using the image that is here: {}",
+            (Err(error), Need::IfPossible) => warn(format_args!(
+                "{name}: using the image that is here: {}",
                 chain(&error)
             )),
             (Err(error), Need::Required) => {

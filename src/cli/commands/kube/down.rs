@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::super::args::{Down, Global};
 use super::super::super::error::Error;
-use super::super::super::output::{Output, tell};
+use super::super::super::output::{Output, warn};
 use super::super::{input, lifecycle, open};
 use super::options::working_dir;
 use super::reading::{accept, read_application};
@@ -49,7 +49,7 @@ pub(in crate::cli) fn down<W: Write>(
 /// Tells what did not go as it should.
 pub(super) fn complain(report: Report) -> Result<(), Error> {
     for warning in &report.warnings {
-        tell(&format!("warning: {warning}\n"));
+        warn(warning);
     }
     let failures = report.not_removed.into_iter();
     lifecycle::outcome(

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use super::super::super::CalledAs;
 use super::super::super::args::{Play, Validation};
 use super::super::super::error::Error;
-use super::super::super::output::tell;
+use super::super::super::output::warn;
 use super::super::input::sources;
 use super::reading::refuse_errors;
 use crate::manifest::{self, ReadOptions, UnknownFields};
@@ -110,7 +110,7 @@ fn read_config_maps(
 /// Returns where the containers' output goes.
 pub(super) fn log_driver(arguments: &Play) -> Result<LogDriver, Error> {
     if !arguments.log_opt.is_empty() {
-        tell("warning: --log-opt has no effect: logs rotate at 10 MiB and five files are kept\n");
+        warn("--log-opt has no effect: logs rotate at 10 MiB and five files are kept");
     }
     match arguments.log_driver.as_deref() {
         None | Some("k8s-file" | "json-file") => Ok(LogDriver::File),

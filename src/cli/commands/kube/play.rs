@@ -5,7 +5,7 @@ use std::io::Write;
 use super::super::super::CalledAs;
 use super::super::super::args::{Down, Global, Play};
 use super::super::super::error::Error;
-use super::super::super::output::{Format, Output, tell};
+use super::super::super::output::{Format, Output, warn};
 use super::super::super::report as shown;
 use super::super::unmet::{self, Pulls};
 use super::super::{open, pull};
@@ -131,7 +131,7 @@ fn play_now<W: Write>(
         }
     };
     for warning in &report.warnings {
-        tell(&format!("warning: {warning}\n"));
+        warn(warning);
     }
     Ok(Some(Played {
         engine,

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::super::error::Error;
-use super::super::super::output::tell;
+use super::super::super::output::{tell, warnings_wanted};
 use super::super::input::sources;
 use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::names::{ApplicationName, ObjectName};
@@ -39,7 +39,7 @@ pub(super) fn accept(
     application: &Application,
 ) -> Result<(), Error> {
     let mut shown = reading.findings.clone();
-    if unknown_fields == UnknownFields::Ignore {
+    if unknown_fields == UnknownFields::Ignore || !warnings_wanted() {
         // Called as podman, what is only a warning is not told: its tests want a clean stderr.
         shown.retain(|located| located.finding.severity == Severity::Error);
     }
