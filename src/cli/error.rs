@@ -72,6 +72,9 @@ pub enum Error {
     Generate(#[from] crate::translate::GenerateError),
     #[error(transparent)]
     Output(#[from] OutputError),
+    /// Files that could not be copied.
+    #[error(transparent)]
+    Copy(#[from] crate::engine::copy::CopyError),
     /// A file or directory could not be used.
     #[error("{doing} {}", .path.display())]
     File {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::args::{Filter, Moment};
 use super::error::Error;
 use crate::image::ImageRecord;
+use crate::model::event::{EventRecord, EventSubject};
 use crate::model::observed::{ContainerRecord, Observed, ObservedPod, VolumeRecord};
 use crate::model::pod::Labels;
 use crate::model::state::ContainerState;
@@ -165,6 +166,40 @@ fn moment(filter: &Filter, observed: &Observed) -> Result<Timestamp, Error> {
     }
     let moment = Moment::parse(&filter.value).map_err(|error| invalid(filter, &error))?;
     Ok(moment.resolve(Timestamp::now()))
+}
+
+/// Whether an event meets all filters.
+pub(super) fn event(event: &EventRecord, filters: &[Filter]) -> Result<bool, Error> {
+    let subject = &event.subject;
+    let is_called = |value: &str| {
+        subject.name() == value || !value.is_empty() && subject.id().starts_with(value)
+    };
+    all(filters, |filter| {
+        let value = filter.value.as_str();
+        Ok(match filter.key.as_str() {
+            "event" | "status" => event.action.word() == value,
+            "type" => subject.kind() == value,
+            "container" | "network" | "secret" | "volume" => {
+                subject.kind() == filter.key && is_called(value)
+            }
+            "pod" => match subject {
+                EventSubject::Container { pod, pod_name, .. } => {
+                    pod_name == value || !value.is_empty() && pod.as_str().starts_with(value)
+                }
+                _ => subject.kind() == "pod" && is_called(value),
+            },
+            "image" => match subject {
+                EventSubject::Container { image, .. } => is_meant(image, value),
+                EventSubject::Image { name, .. } => is_called(value) || is_meant(name, value),
+                _ => false,
+            },
+            "label" => subject.labels().is_some_and(|labels| label(labels, value)),
+            "reason" => event
+                .reason
+                .is_some_and(|reason| reason.to_string() == value),
+            _ => return Err(invalid(filter, "events have no such filter")),
+        })
+    })
 }
 
 /// Whether a name of an image is what a user calls it: whole, without its registry, or without its tag.

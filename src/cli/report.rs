@@ -129,6 +129,7 @@ pub fn report(error: &Error) -> Report {
         | Error::Unmet(_)
         | Error::Fetch(_)
         | Error::Catalog(_)
+        | Error::Copy(_)
         | Error::Generate(_) => Report::error(chain(error)),
         Error::Pull { source, .. } | Error::Push { source, .. } => match &**source {
             ImageError::Registry(cause) => registry(error, cause),
@@ -160,6 +161,7 @@ fn list_command(what: &str) -> Option<&'static str> {
         "container" => Some("ps -a"),
         "pod" => Some("pod ps"),
         "image" => Some("images"),
+        "secret" => Some("secret ls"),
         "volume" => Some("volume ls"),
         _ => None,
     }

@@ -69,6 +69,32 @@ impl Engine {
     }
 }
 
+impl Engine {
+    /// Does something while nobody else asks anything of these containers.
+    ///
+    /// # Errors
+    /// The locks cannot be used.
+    pub fn while_still<T>(
+        &self,
+        containers: &[(PodId, ContainerId)],
+        work: impl FnOnce() -> T,
+    ) -> Result<T, EngineError> {
+        let Some(((pod, container), rest)) = containers.split_first() else {
+            return Ok(work());
+        };
+        let mut caller = self.locks.caller(&self.command);
+        let mut share = caller.share(pod)?;
+        let ids = rest
+            .iter()
+            .filter(|(other, _)| other == pod)
+            .map(|(_, id)| id.clone())
+            .chain([container.clone()])
+            .collect();
+        let _guards = share.containers(&ids)?;
+        Ok(work())
+    }
+}
+
 /// What the threads share that ask each for one pod.
 struct Asker<'a> {
     paths: &'a Paths,

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod container;
+pub mod event;
 pub mod infra;
 pub mod network;
 pub mod observed;

@@ -3,6 +3,7 @@
 
 mod asked;
 mod claims;
+mod events;
 mod intent;
 mod journal;
 mod lease;

@@ -15,6 +15,7 @@ use super::claims::claim_all;
 use super::intent::{IntentState, Outcome};
 use super::lock::LockDir;
 use super::sqlite::{Database, Durability, Inner, StoreError};
+use crate::model::event::{EventAction, EventRecord};
 use crate::model::observed::{ContainerRecord, ObjectRecord, Observed, ObservedPod, PodRecord};
 use crate::names::{ContainerId, ObjectName, PodId, PodName};
 
@@ -47,6 +48,9 @@ CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHO
 CREATE TABLE runs (
   number INTEGER PRIMARY KEY AUTOINCREMENT,
   by TEXT NOT NULL, process TEXT NOT NULL, steps TEXT NOT NULL) STRICT;
+",
+    "
+CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;
 ",
 ];
 
@@ -163,7 +167,7 @@ impl Store {
                     ],
                 )?;
             }
-            Ok(())
+            super::events::write_of_pod(tx, pod, &EventAction::Create)
         })
     }
 
@@ -173,6 +177,9 @@ impl Store {
     /// The database cannot be written.
     pub fn remove_pod(&mut self, id: &PodId, by: &str) -> Result<(), StoreError> {
         self.0.write(Durability::Full, |tx| {
+            if let Some(pod) = pod(tx, id)? {
+                super::events::write_of_pod(tx, &pod, &EventAction::Remove)?;
+            }
             for table in ["claims", "containers"] {
                 tx.execute(
                     &format!("DELETE FROM {table} WHERE pod = ?1"),
@@ -196,6 +203,7 @@ impl Store {
         by: &str,
     ) -> Result<(), StoreError> {
         self.0.write(Durability::Full, |tx| {
+            super::events::write_of_container(tx, id, &EventAction::Remove)?;
             // Another pod has the name by now if it took this one's place.
             tx.execute(
                 "DELETE FROM claims WHERE kind = 'name' AND value = ?1
@@ -207,7 +215,7 @@ impl Store {
         })
     }
 
-    /// Records what containers do now and what became of intents, in one transaction.
+    /// Records what containers do now, what became of intents and what there is to tell, in one transaction.
     ///
     /// Only the holder of the pod's lease calls this.
     ///
@@ -217,6 +225,7 @@ impl Store {
         &mut self,
         containers: &[&ContainerRecord],
         outcomes: &[(i64, Outcome)],
+        events: &[EventRecord],
         durability: Durability,
     ) -> Result<(), StoreError> {
         self.0.write(durability, |tx| {
@@ -233,7 +242,7 @@ impl Store {
                     params![seq, serde_json::to_string(&state)?],
                 )?;
             }
-            Ok(())
+            super::events::write(tx, events)
         })
     }
 
@@ -252,6 +261,34 @@ impl Store {
                 ],
             )?;
             Ok(())
+        })
+    }
+
+    /// Records a ConfigMap or Secret and returns the one of its name that was there before, which stays unless
+    /// it is to be replaced.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn claim_object(
+        &mut self,
+        object: &ObjectRecord,
+        replace: bool,
+    ) -> Result<Option<ObjectRecord>, StoreError> {
+        self.0.write(Durability::Full, |tx| {
+            let key = params![object.content.kind(), object.name.as_str()];
+            let query = "SELECT record FROM objects WHERE kind = ?1 AND name = ?2";
+            let old = records(tx, query, key)?.pop();
+            if old.is_none() || replace {
+                tx.execute(
+                    "INSERT OR REPLACE INTO objects (kind, name, record) VALUES (?1, ?2, ?3)",
+                    params![
+                        object.content.kind(),
+                        object.name.as_str(),
+                        serde_json::to_string(object)?
+                    ],
+                )?;
+            }
+            Ok(old)
         })
     }
 
@@ -610,7 +647,7 @@ mod tests {
             numbers.iter().copied().map(Noted::As).collect::<Vec<_>>()
         );
         store
-            .record(&[], &[(numbers[0], Outcome::Done)], Durability::Normal)
+            .record(&[], &[(numbers[0], Outcome::Done)], &[], Durability::Normal)
             .unwrap();
         assert_eq!(store.pending(&pod.record.id).unwrap().len(), 1);
         assert_eq!(

@@ -21,9 +21,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pause::{Ice, IceWish, refused};
 
+use super::chronicle::Chronicle;
 use super::deadline::ActiveDeadline;
 use super::member::{LEAST_GRACE, Layer, Member, StopStep};
 use crate::model::container::{Handler, Role, StopSignal};
+use crate::model::event::{EventAction, EventRecord};
 use crate::model::observed::{ContainerRecord, ObservedPod};
 use crate::model::pod::{PodSpec, RestartPolicy};
 use crate::model::quantity::Seconds;
@@ -106,6 +108,15 @@ impl Command {
 pub struct Changes {
     pub records: Vec<ContainerRecord>,
     pub outcomes: Vec<(i64, Outcome)>,
+    pub events: Vec<EventRecord>,
+}
+
+impl Changes {
+    /// Returns whether there is nothing to write down.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.records.is_empty() && self.outcomes.is_empty() && self.events.is_empty()
+    }
 }
 
 /// A wish for the pod as a whole.
@@ -137,6 +148,7 @@ pub struct Machine {
     members: Vec<Member>,
     tasks: VecDeque<PodTask>,
     ice: Vec<IceWish>,
+    chronicle: Chronicle,
     outcomes: Vec<(i64, Outcome)>,
     deadline: ActiveDeadline,
 }
@@ -153,6 +165,7 @@ impl Machine {
         now: Moment,
     ) -> Self {
         let ObservedPod { record, containers } = pod;
+        let chronicle = Chronicle::new(record.clone());
         let spec = record.spec;
         let members: Vec<Member> = containers
             .into_iter()
@@ -184,6 +197,7 @@ impl Machine {
             members,
             tasks: VecDeque::new(),
             ice: Vec::new(),
+            chronicle,
             outcomes: Vec::new(),
         }
     }
@@ -243,6 +257,7 @@ impl Machine {
         let mut changes = Changes {
             records: Vec::new(),
             outcomes: std::mem::take(&mut self.outcomes),
+            events: self.chronicle.take(),
         };
         for member in &mut self.members {
             if std::mem::take(&mut member.changed) {
@@ -254,6 +269,48 @@ impl Machine {
 
     /// Lets one thing happen and returns what is to be done about it.
     pub fn handle(&mut self, event: Event, now: Moment) -> Vec<Command> {
+        let records = self.members.iter().map(|member| &member.record);
+        let before: Vec<ContainerRecord> = records.cloned().collect();
+        self.announce(&event, now);
+        let commands = self.step(event, now);
+        for (before, member) in before.iter().zip(&self.members) {
+            self.chronicle.compare(before, &member.record, now.wall);
+        }
+        self.chronicle.conclude();
+        commands
+    }
+
+    /// Tells what no record will show.
+    fn announce(&mut self, event: &Event, now: Moment) {
+        let record = |place: Place| &self.members[place].record;
+        match event {
+            Event::Unhealthy(place, _) => self.chronicle.unhealthy(record(*place), now.wall),
+            Event::HookDone(place, hook, Err(message)) => {
+                self.chronicle
+                    .hook_failed(record(*place), now.wall, *hook, message);
+            }
+            Event::Intent(Intent {
+                kind: IntentKind::Kill { signal },
+                container,
+                ..
+            }) => {
+                let members = self.members.iter().map(|member| &member.record);
+                let meant = members.filter(|record| {
+                    record.state.is_running()
+                        && container.as_ref().is_none_or(|id| *id == record.id)
+                });
+                for record in meant {
+                    let signal = signal.number();
+                    let action = EventAction::Kill { signal };
+                    self.chronicle
+                        .container(record, now.wall, action, None, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn step(&mut self, event: Event, now: Moment) -> Vec<Command> {
         let mut commands = Vec::new();
         match event {
             Event::Intent(intent) => self.accept(intent, now, &mut commands),
@@ -275,6 +332,7 @@ impl Machine {
             Event::Tick => {}
         }
         if self.deadline.passes(now) {
+            self.chronicle.deadline_exceeded(now.wall);
             let stop = PodTask {
                 seq: None,
                 by: "activeDeadlineSeconds".to_owned(),
@@ -597,7 +655,7 @@ impl Machine {
             self.enforce_deadlines(now, commands);
             self.stop_unwanted(now, commands);
             self.start_wanted(now, commands);
-            self.finish_task(commands);
+            self.finish_task(now, commands);
             if self.progress() == before {
                 return;
             }
@@ -869,7 +927,7 @@ impl Machine {
     }
 
     /// Ends the wish for the pod at the head of the queue if it is fulfilled.
-    fn finish_task(&mut self, commands: &mut Vec<Command>) {
+    fn finish_task(&mut self, now: Moment, commands: &mut Vec<Command>) {
         let start_outcome = self.start_outcome();
         let all_down = self
             .members
@@ -894,6 +952,13 @@ impl Machine {
         };
         if matches!(outcome, Outcome::Failed { .. }) {
             self.members.iter_mut().for_each(Member::rest);
+        }
+        match (task.goal, &outcome) {
+            (PodGoal::Start, Outcome::Done) => {
+                self.chronicle.pod(now.wall, EventAction::Start);
+            }
+            (PodGoal::Stop(_), Outcome::Done) => self.chronicle.pod(now.wall, EventAction::Stop),
+            _ => {}
         }
         let seq = task.seq;
         self.tasks.pop_front();

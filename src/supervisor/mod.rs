@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod ask;
+mod chronicle;
 mod container;
 mod deadline;
 mod handler;

@@ -58,11 +58,16 @@ impl Recorder {
     /// Records the changes and returns the intents that have come after the one numbered `seen`.
     pub(super) fn exchange(&self, changes: &Changes, seen: i64) -> Result<Vec<Intent>, StoreError> {
         self.with(|store| {
-            if !changes.records.is_empty() || !changes.outcomes.is_empty() {
+            if !changes.is_empty() {
                 let records: Vec<_> = changes.records.iter().collect();
                 // What power loss takes of this is done again: the intent itself was written to last, and
                 // is forgotten only by a later transaction.
-                store.record(&records, &changes.outcomes, Durability::Normal)?;
+                store.record(
+                    &records,
+                    &changes.outcomes,
+                    &changes.events,
+                    Durability::Normal,
+                )?;
             }
             let mut intents = store.pending(&self.pod)?;
             intents.retain(|intent| intent.seq > seen);

@@ -248,7 +248,7 @@ impl Supervisor {
     }
 
     fn has_work(&self) -> bool {
-        self.rung || !self.unsaved.records.is_empty() || !self.unsaved.outcomes.is_empty()
+        self.rung || !self.unsaved.is_empty()
     }
 
     fn is_finished(&self) -> bool {
@@ -322,6 +322,7 @@ impl Supervisor {
             self.unsaved.records.push(record);
         }
         self.unsaved.outcomes.extend(changes.outcomes);
+        self.unsaved.events.extend(changes.events);
     }
 
     fn take(&mut self, note: Note) {

@@ -40,6 +40,15 @@ pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
     )?)
 }
 
+/// Attaches a detached copy on what an open descriptor stands for.
+///
+/// # Errors
+/// What `move_mount(2)` says.
+pub fn attach_at(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    Ok(rustix::mount::move_mount(tree, c"", target, c"", flags)?)
+}
+
 /// Keeps what a pidfd or a namespace descriptor stands for reachable at `target`, a file.
 ///
 /// A pidfd pinned so still tells the exit status after the process was reaped

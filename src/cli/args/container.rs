@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
+use super::copy::Copy;
 use super::pod::LogSelection;
 use super::watch::{Port, Stats, Top};
 use super::{Filter, Format, Listing};
@@ -33,6 +34,11 @@ pub enum ContainerCommand {
     Rm(RemoveContainers),
     /// Wait until containers stop, and print their exit codes
     Wait(WaitContainers),
+    /// Copy files between containers and the host
+    ///
+    /// Paths in a container are resolved in it: no link leads out. It may run or not; one that does not run
+    /// shows its volumes but for those in memory.
+    Cp(Copy),
     /// Freeze the processes of containers
     ///
     /// A paused container is stopped or started only after `unpause`, and its probes are not asked.

@@ -5,11 +5,14 @@
 
 mod care;
 mod container;
+mod copy;
+mod events;
 mod explain;
 mod image;
 mod kube;
 mod pod;
 mod registry;
+mod secret;
 mod time;
 mod validate;
 mod volume;
@@ -25,6 +28,8 @@ pub use container::{
     KillContainers, ListContainers, Logs, ObjectKind, PauseContainers, PsSort, RemoveContainers,
     RestartContainers, StartContainers, StopContainers, Targets, WaitCondition, WaitContainers,
 };
+pub use copy::Copy;
+pub use events::Events;
 pub use explain::{Explain, ExplainForm};
 pub use image::{
     History, ImageCommand, ImageExists, ImageGroup, ImageSort, Import, InspectImages, ListImages,
@@ -38,6 +43,9 @@ pub use pod::{
     PodSort, PodTargets, RemovePods, RestartPods, StartPods, StopPods,
 };
 pub use registry::{CompressionFormat, Login, Logout, Pull, Push, Registry};
+pub use secret::{
+    CreateSecret, InspectSecrets, ListSecrets, RemoveSecrets, SecretCommand, SecretExists,
+};
 pub use time::{Moment, go_duration};
 pub use validate::{ReportForm, Target, Validate};
 pub use volume::{
@@ -206,6 +214,14 @@ pub enum Command {
     /// Look after the engine itself
     #[command(subcommand)]
     System(SystemCommand),
+    /// Manage Secrets
+    #[command(subcommand)]
+    Secret(SecretCommand),
+    /// Show what has happened and what happens
+    ///
+    /// The words are podman's; what the kubelet has a reason for has that too: Unhealthy, BackOff,
+    /// DeadlineExceeded, OOMKilled, FailedPostStartHook. The last 10000 events are kept.
+    Events(Events),
     /// Show what the engine found on this host
     Info(Formatted),
     /// Show the version

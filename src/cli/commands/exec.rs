@@ -8,13 +8,14 @@ use super::super::error::Error;
 use super::find;
 use crate::engine::Engine;
 use crate::engine::exec::{self, ExecRequest, Input, Streams};
+use crate::model::event::{EventAction, EventSubject};
 use crate::model::state::ContainerState;
 
 /// Where a process finds its own program, whatever has become of the file.
 const PROGRAM: &str = "/proc/self/exe";
 
 /// Runs the program.
-pub(super) fn exec(engine: &Engine, arguments: &Exec) -> Result<(), Error> {
+pub(super) fn exec(engine: &mut Engine, arguments: &Exec) -> Result<(), Error> {
     if arguments.privileged {
         return Err(Error::Usage {
             message: "--privileged is not supported: a program is confined as its container is"
@@ -22,8 +23,10 @@ pub(super) fn exec(engine: &Engine, arguments: &Exec) -> Result<(), Error> {
             help: None,
         });
     }
-    let request = request(engine, arguments)?;
+    let (request, subject) = request(engine, arguments)?;
     let running = exec::start(Path::new(PROGRAM), &request, streams(arguments))?;
+    // The program runs, whether or not that can be written down.
+    let _ = engine.note(subject.clone(), EventAction::Exec);
     if arguments.detach {
         return Ok(());
     }
@@ -41,13 +44,17 @@ pub(super) fn exec(engine: &Engine, arguments: &Exec) -> Result<(), Error> {
         path: PathBuf::from(&arguments.command[0]),
         source,
     })?;
+    let action = EventAction::ExecDied {
+        code: i32::from(code),
+    };
+    let _ = engine.note(subject, action);
     match code {
         0 => Ok(()),
         code => Err(Error::Code(code)),
     }
 }
 
-fn request(engine: &Engine, arguments: &Exec) -> Result<ExecRequest, Error> {
+fn request(engine: &Engine, arguments: &Exec) -> Result<(ExecRequest, EventSubject), Error> {
     let observed = engine.observed()?;
     let found = find::container(&observed, &arguments.container)?;
     let process = found
@@ -69,7 +76,7 @@ fn request(engine: &Engine, arguments: &Exec) -> Result<ExecRequest, Error> {
         env.extend(read_env_file(file)?);
     }
     env.extend(arguments.env.iter().filter_map(|text| variable(text)));
-    Ok(ExecRequest {
+    let request = ExecRequest {
         pid: process.pid,
         start_time: process.start_time,
         bundle: paths.bundle(&found.container.name),
@@ -79,7 +86,9 @@ fn request(engine: &Engine, arguments: &Exec) -> Result<ExecRequest, Error> {
         user: arguments.user.clone(),
         cwd: arguments.workdir.clone(),
         terminal: arguments.tty,
-    })
+    };
+    let subject = EventSubject::container(&found.pod.record, found.container);
+    Ok((request, subject))
 }
 
 fn streams(arguments: &Exec) -> Streams {

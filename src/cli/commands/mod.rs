@@ -2,7 +2,9 @@
 
 mod care;
 mod completion;
+mod copy;
 mod engine;
+mod events;
 mod exec;
 mod explain;
 mod find;
@@ -24,6 +26,7 @@ mod port;
 mod ps;
 mod pull;
 mod push;
+mod secret;
 mod stats;
 mod system;
 mod top;
@@ -108,6 +111,7 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Container(ContainerGroup::Inspect(arguments)) => {
             inspect::containers(context, arguments)
         }
+        Command::Events(arguments) => events::list(context, arguments),
         Command::Inspect(arguments) => inspect::any(context, arguments),
         Command::Image(group) => run_image(context, group),
         Command::Images(arguments) => image::list(context, arguments),
@@ -115,6 +119,7 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Rmi(arguments) => image::remove(context, arguments),
         Command::Login(arguments) => login::login(context, arguments),
         Command::Logout(arguments) => login::logout(context, arguments),
+        Command::Secret(command) => secret::run(context, command),
         Command::Volume(command) => volume::run(context, command),
         Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
         Command::System(SystemCommand::Check(arguments)) => system::check(context, arguments),
@@ -154,7 +159,9 @@ fn run_image_file(context: &mut Context<'_>, command: &ImageCommand) -> Result<(
 fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
     let output = &mut Output::stdout();
     match command {
-        ContainerCommand::Exec(arguments) => exec::exec(&open::engine(global, "exec")?, arguments),
+        ContainerCommand::Exec(arguments) => {
+            exec::exec(&mut open::engine(global, "exec")?, arguments)
+        }
         ContainerCommand::Start(arguments) if arguments.attach => {
             attach(&mut context(global), arguments)
         }
@@ -181,6 +188,7 @@ fn container(global: &Global, command: &ContainerCommand) -> Result<(), Error> {
         ContainerCommand::Exists(arguments) => {
             lifecycle::container_exists(&open::engine(global, "exists")?, &arguments.name)
         }
+        ContainerCommand::Cp(arguments) => copy::copy(&mut open::engine(global, "cp")?, arguments),
         ContainerCommand::Pause(arguments) => {
             let engine = &mut open::settled(global, "pause")?;
             lifecycle::pause(engine, arguments, &IntentKind::Pause, output)

@@ -4,22 +4,26 @@
 //! conmon), its field is left out rather than made up.
 
 mod container;
+mod event;
 mod history;
 mod image;
 mod inspect;
 mod pod;
 mod pod_inspect;
+mod secret;
 mod stats;
 pub(super) mod top;
 mod volume;
 pub(super) mod words;
 
 pub(super) use container::{ContainerRow, Width, containers};
+pub(super) use event::EventRow;
 pub(super) use history::{Figures, HistoryRow, history};
 pub(super) use image::{ImageInspect, ImageRow, images};
 pub(super) use inspect::{ContainerInspect, Host, inspect_container};
 pub(super) use pod::{PodRow, pods};
 pub(super) use pod_inspect::{PodInspect, inspect_pod};
+pub(super) use secret::SecretRow;
 pub(super) use stats::{PodStatsRow, Sample, StatsRow};
 pub(super) use volume::{VolumeRow, volumes};
 
