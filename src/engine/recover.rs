@@ -1,7 +1,7 @@
 //! Ends what commands that died were in the middle of.
 //!
 //! A command that finds the run of a dead one takes it over and carries its steps out, as the dead
-//! one's own error path would have: both go through [`Engine::carry_on`]. What may take a grace period
+//! one's own error path would have: both go through `Engine::carry_on`. What may take a grace period
 //! is done by a process of its own, and so is what a command finds that only reads: neither waits for it.
 
 use std::io::{self, Read as _};
