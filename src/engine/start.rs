@@ -283,7 +283,7 @@ impl Context {
         sandbox::set_up(&self.installation, &pod).map_err(EngineError::from)?;
         self.write_etc(&paths)?;
         let installation = self.installation.clone();
-        let connecting = Connecting {
+        let mut connecting = Connecting {
             network: Some(thread::spawn(move || {
                 sandbox::connect(&installation, &pod).map(drop)
             })),
@@ -293,7 +293,8 @@ impl Context {
         if !self.pod.spec.shares_pid_namespace() {
             return Ok(Some(connecting));
         }
-        connecting.finish()?;
+        // The init joins the network, and only one thread may make it: the right is kept until then.
+        connecting.complete()?;
         self.ensure_init(&paths).map(|()| None)
     }
 
@@ -582,6 +583,11 @@ struct Connecting<'a> {
 
 impl Connecting<'_> {
     fn finish(mut self) -> Result<(), StartError> {
+        self.complete()
+    }
+
+    /// Waits for the network; the right to set the pod up stays with this value.
+    fn complete(&mut self) -> Result<(), StartError> {
         self.join().map_err(EngineError::from)?;
         *self.ports = self.held.take();
         Ok(())
