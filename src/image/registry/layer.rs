@@ -64,12 +64,13 @@ impl Job<'_> {
             Ok(_) => BlobEnd::Done,
             Err(_) => BlobEnd::Failed,
         });
-        match &result {
-            // Bytes that are wrong are of no use to the next pull; those that are missing come then.
-            Ok(_) | Err(ImageError::Damaged { .. } | ImageError::Layer { .. }) => {
-                partial.remove()?
-            }
-            Err(_) => {}
+        // Bytes that are wrong are of no use to the next pull; those that are missing come then.
+        let useful = match &result {
+            Ok(_) | Err(ImageError::Damaged { .. } | ImageError::Layer { .. }) => false,
+            Err(_) => partial.length().is_ok_and(|length| length > 0),
+        };
+        if !useful {
+            partial.remove()?;
         }
         result
     }
