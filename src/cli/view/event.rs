@@ -120,29 +120,19 @@ fn line(
 
 impl Row for EventRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<EventRow>] = &[
-            column!("Name", "NAME", |row| row.name.to_value()),
-            column!("Status", "STATUS", |row| row.status.to_value()),
-            column!("Time", "TIME", |row| row.time.to_value()),
-            column!("TimeNano", "TIME", |row| row.time_nano.to_value()),
-            column!("Type", "TYPE", |row| row.kind.to_value()),
-            column!("ID", "ID", |row| row.id.to_value()),
-            column!("Image", "IMAGE", |row| row.image.to_value()),
-            column!("PodID", "POD ID", |row| row.pod_id.to_value()),
-            column!("HealthStatus", "HEALTH", |row| row.health_status.to_value()),
-            column!("ContainerExitCode", "CODE", |row| i64::from(
-                row.container_exit_code.unwrap_or_default()
-            )
-            .to_value()),
+            Column::new("Name", "NAME", |row| row.name.to_value()),
+            Column::new("Status", "STATUS", |row| row.status.to_value()),
+            Column::new("Time", "TIME", |row| row.time.to_value()),
+            Column::new("TimeNano", "TIME", |row| row.time_nano.to_value()),
+            Column::new("Type", "TYPE", |row| row.kind.to_value()),
+            Column::new("ID", "ID", |row| row.id.to_value()),
+            Column::new("Image", "IMAGE", |row| row.image.to_value()),
+            Column::new("PodID", "POD ID", |row| row.pod_id.to_value()),
+            Column::new("HealthStatus", "HEALTH", |row| row.health_status.to_value()),
+            Column::new("ContainerExitCode", "CODE", |row| {
+                i64::from(row.container_exit_code.unwrap_or_default()).to_value()
+            }),
         ];
         COLUMNS
     }

@@ -78,21 +78,12 @@ impl Object for SecretRow {}
 
 impl Row for SecretRow {
     fn columns() -> &'static [Column<Self>] {
-        macro_rules! column {
-            ($name:literal, $heading:literal, $value:expr) => {
-                Column {
-                    name: $name,
-                    heading: $heading,
-                    value: $value,
-                }
-            };
-        }
         const COLUMNS: &[Column<SecretRow>] = &[
-            column!("ID", "ID", |row| row.id.to_value()),
-            column!("Name", "NAME", |row| row.spec.name.to_value()),
-            column!("Driver", "DRIVER", |row| row.spec.driver.name.to_value()),
-            column!("CreatedAt", "CREATED", |row| row.ago.to_value()),
-            column!("UpdatedAt", "UPDATED", |row| row.ago.to_value()),
+            Column::new("ID", "ID", |row| row.id.to_value()),
+            Column::new("Name", "NAME", |row| row.spec.name.to_value()),
+            Column::new("Driver", "DRIVER", |row| row.spec.driver.name.to_value()),
+            Column::new("CreatedAt", "CREATED", |row| row.ago.to_value()),
+            Column::new("UpdatedAt", "UPDATED", |row| row.ago.to_value()),
         ];
         COLUMNS
     }

@@ -108,52 +108,40 @@ impl PodStatsRow {
     ];
 }
 
-macro_rules! column {
-    ($name:literal, $heading:literal, $value:expr) => {
-        Column {
-            name: $name,
-            heading: $heading,
-            value: $value,
-        }
-    };
-}
-
 impl Row for StatsRow {
     fn columns() -> &'static [Column<Self>] {
         const COLUMNS: &[Column<StatsRow>] = &[
-            column!("ID", "ID", |row| row.0.id.to_value()),
-            column!("ContainerID", "ID", |row| row.0.id.to_value()),
-            column!("Name", "NAME", |row| row.0.name.to_value()),
-            column!("CPUPerc", "CPU %", |row| percent(row.0.cpu()).to_value()),
-            column!("CPU", "CPU %", |row| row.0.cpu().to_value()),
-            column!("MemUsage", "MEM USAGE / LIMIT", |row| row
-                .0
-                .memory(words::four_digits)
-                .to_value()),
-            column!("MemUsageBytes", "MEM USAGE / LIMIT", |row| row
-                .0
-                .memory(binary)
-                .to_value()),
-            column!("MemPerc", "MEM %", |row| percent(row.0.memory_share())
-                .to_value()),
-            column!("NetIO", "NET IO", |row| row.0.network().to_value()),
-            column!("BlockIO", "BLOCK IO", |row| row.0.block().to_value()),
-            column!("PIDS", "PIDS", |row| row.0.usage.pids.to_value()),
-            column!("PIDs", "PIDS", |row| row.0.usage.pids.to_value()),
-            column!("UpTime", "CPU TIME", |row| words::go_duration(
-                row.0.usage.cpu
-            )
-            .to_value()),
-            column!("CPUNano", "CPU TIME", |row| nanos(row.0.usage.cpu)
-                .to_value()),
-            column!("AVGCPU", "AVG CPU %", |row| percent(row.0.average_cpu())
-                .to_value()),
-            column!("AvgCPU", "AVG CPU %", |row| row.0.average_cpu().to_value()),
-            column!("MemLimit", "LIMIT", |row| row
-                .0
-                .usage
-                .memory_limit
-                .to_value()),
+            Column::new("ID", "ID", |row| row.0.id.to_value()),
+            Column::new("ContainerID", "ID", |row| row.0.id.to_value()),
+            Column::new("Name", "NAME", |row| row.0.name.to_value()),
+            Column::new("CPUPerc", "CPU %", |row| percent(row.0.cpu()).to_value()),
+            Column::new("CPU", "CPU %", |row| row.0.cpu().to_value()),
+            Column::new("MemUsage", "MEM USAGE / LIMIT", |row| {
+                row.0.memory(words::four_digits).to_value()
+            }),
+            Column::new("MemUsageBytes", "MEM USAGE / LIMIT", |row| {
+                row.0.memory(binary).to_value()
+            }),
+            Column::new("MemPerc", "MEM %", |row| {
+                percent(row.0.memory_share()).to_value()
+            }),
+            Column::new("NetIO", "NET IO", |row| row.0.network().to_value()),
+            Column::new("BlockIO", "BLOCK IO", |row| row.0.block().to_value()),
+            Column::new("PIDS", "PIDS", |row| row.0.usage.pids.to_value()),
+            Column::new("PIDs", "PIDS", |row| row.0.usage.pids.to_value()),
+            Column::new("UpTime", "CPU TIME", |row| {
+                words::go_duration(row.0.usage.cpu).to_value()
+            }),
+            Column::new("CPUNano", "CPU TIME", |row| {
+                nanos(row.0.usage.cpu).to_value()
+            }),
+            Column::new("AVGCPU", "AVG CPU %", |row| {
+                percent(row.0.average_cpu()).to_value()
+            }),
+            Column::new("AvgCPU", "AVG CPU %", |row| row.0.average_cpu().to_value()),
+            Column::new("MemLimit", "LIMIT", |row| {
+                row.0.usage.memory_limit.to_value()
+            }),
         ];
         COLUMNS
     }
@@ -166,23 +154,22 @@ fn nanos(span: Duration) -> u64 {
 impl Row for PodStatsRow {
     fn columns() -> &'static [Column<Self>] {
         const COLUMNS: &[Column<PodStatsRow>] = &[
-            column!("Pod", "POD", |row| row.0.pod.to_value()),
-            column!("CID", "CID", |row| row.0.id.to_value()),
-            column!("Name", "NAME", |row| row.0.name.to_value()),
-            column!("CPU", "CPU %", |row| percent(row.0.cpu()).to_value()),
-            column!("MemUsage", "MEM USAGE/ LIMIT", |row| row
-                .0
-                .memory(words::four_digits)
-                .to_value()),
-            column!("MemUsageBytes", "MEM USAGE/ LIMIT", |row| row
-                .0
-                .memory(binary)
-                .to_value()),
-            column!("Mem", "MEM %", |row| percent(row.0.memory_share())
-                .to_value()),
-            column!("NetIO", "NET IO", |row| row.0.network().to_value()),
-            column!("BlockIO", "BLOCK IO", |row| row.0.block().to_value()),
-            column!("PIDS", "PIDS", |row| row.0.usage.pids.to_value()),
+            Column::new("Pod", "POD", |row| row.0.pod.to_value()),
+            Column::new("CID", "CID", |row| row.0.id.to_value()),
+            Column::new("Name", "NAME", |row| row.0.name.to_value()),
+            Column::new("CPU", "CPU %", |row| percent(row.0.cpu()).to_value()),
+            Column::new("MemUsage", "MEM USAGE/ LIMIT", |row| {
+                row.0.memory(words::four_digits).to_value()
+            }),
+            Column::new("MemUsageBytes", "MEM USAGE/ LIMIT", |row| {
+                row.0.memory(binary).to_value()
+            }),
+            Column::new("Mem", "MEM %", |row| {
+                percent(row.0.memory_share()).to_value()
+            }),
+            Column::new("NetIO", "NET IO", |row| row.0.network().to_value()),
+            Column::new("BlockIO", "BLOCK IO", |row| row.0.block().to_value()),
+            Column::new("PIDS", "PIDS", |row| row.0.usage.pids.to_value()),
         ];
         COLUMNS
     }
