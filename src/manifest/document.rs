@@ -97,15 +97,15 @@ impl Document {
 
     /// Returns what the document is in words: "pod `web`".
     #[must_use]
-    pub fn title(&self) -> Option<String> {
+    pub fn title(&self) -> Option<Arc<str>> {
         let kind = self.kind();
         if kind.is_empty() {
             return None;
         }
         let kind = kind.to_ascii_lowercase();
         Some(match self.name() {
-            Some(name) => format!("{kind} `{name}`"),
-            None => kind,
+            Some(name) => format!("{kind} `{name}`").into(),
+            None => kind.into(),
         })
     }
 
@@ -129,11 +129,15 @@ impl Document {
     /// Returns where a finding points to: a key for what is wrong with a key, else the value.
     #[must_use]
     pub fn span_for(&self, finding: &Finding) -> Span {
+        self.source().span(self.place_for(finding))
+    }
+
+    fn place_for(&self, finding: &Finding) -> Range<usize> {
         let focus = match finding.kind {
             FindingType::UnknownField | FindingType::DuplicateField => Focus::Key,
             _ => Focus::Value,
         };
-        self.source().span(self.place(&finding.path, focus))
+        self.place(&finding.path, focus)
     }
 
     /// Gives each finding its place.
@@ -143,15 +147,23 @@ impl Document {
             return Vec::new();
         }
         let title = self.title();
-        let located = findings.0.into_iter().map(|finding| Located {
-            input: self.input,
-            source: self.source().clone(),
-            document: Some(self.index),
-            object: title.clone(),
-            span: self.span_for(&finding),
-            finding,
-        });
+        let located = findings.0.into_iter();
+        let located = located.map(|finding| self.locate_as(title.clone(), finding));
         located.collect()
+    }
+
+    /// Gives one finding its place.
+    pub(super) fn locate_one(&self, finding: Finding) -> Located {
+        self.locate_as(self.title(), finding)
+    }
+
+    fn locate_as(&self, object: Option<Arc<str>>, finding: Finding) -> Located {
+        let place = self.place_for(&finding);
+        Located {
+            document: Some(self.index),
+            object,
+            ..Located::in_source(self.input, self.source(), place, finding)
+        }
     }
 
     fn place(&self, path: &FieldPath, focus: Focus) -> Range<usize> {

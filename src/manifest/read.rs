@@ -371,12 +371,9 @@ impl Reader<'_> {
             help: None,
         };
         self.reading.findings.push(Located {
-            input: self.input,
-            source: self.source.clone(),
             document: Some(document.index()),
             object: document.title(),
-            span: self.source.span(place),
-            finding,
+            ..Located::in_source(self.input, self.source, place, finding)
         });
     }
 
@@ -415,12 +412,8 @@ impl Reader<'_> {
 
     fn push(&mut self, document: Option<usize>, place: Range<usize>, finding: Finding) {
         self.reading.findings.push(Located {
-            input: self.input,
-            source: self.source.clone(),
             document,
-            object: None,
-            span: self.source.span(place),
-            finding,
+            ..Located::in_source(self.input, self.source, place, finding)
         });
     }
 }

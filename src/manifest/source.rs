@@ -5,7 +5,10 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
 
+use super::excerpt::Excerpt;
 use super::text::Source;
 
 /// A half-open range of bytes in one source, with the line and column of its start.
@@ -283,20 +286,44 @@ impl Findings {
 }
 
 /// A finding with its place, complete in itself: everything a report shows.
+///
+/// It holds no more of its source than that, so that the source may be forgotten.
 #[derive(Debug, Clone)]
 pub struct Located {
     /// The number of the source among those read together.
     pub input: usize,
-    pub source: Source,
+    /// The name of the source.
+    pub file: Arc<str>,
     /// The number of the document in its source; none where the source could not be split.
     pub document: Option<usize>,
     /// What the document is, such as "pod `web`"; none where that could not be read.
-    pub object: Option<String>,
+    pub object: Option<Arc<str>>,
     pub span: Span,
+    /// The line that the span begins in.
+    pub excerpt: Excerpt,
     pub finding: Finding,
 }
 
 impl Located {
+    /// Puts a finding about a source to its place there; which document it is about is yet to be said.
+    pub(super) fn in_source(
+        input: usize,
+        source: &Source,
+        place: Range<usize>,
+        finding: Finding,
+    ) -> Self {
+        let span = source.span(place);
+        Self {
+            input,
+            file: source.shared_name(),
+            document: None,
+            object: None,
+            span,
+            excerpt: Excerpt::of(source, span),
+            finding,
+        }
+    }
+
     /// Puts findings in the order of their places, the same each time.
     pub fn sort(findings: &mut [Located]) {
         findings.sort_by(|one, other| one.rank().cmp(&other.rank()));

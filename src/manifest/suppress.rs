@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::document::Document;
 use super::read::Reading;
@@ -58,7 +59,7 @@ enum Scope {
     Line(u32),
     Object {
         document: usize,
-        title: Option<String>,
+        title: Option<Arc<str>>,
     },
 }
 
@@ -85,7 +86,8 @@ impl Suppressions {
         };
         for comment in comments {
             if !is_inside(&texts, comment.place.start) {
-                let told = at_comment(input, source, comment.place);
+                let unused = unused(FieldPath::default());
+                let told = Located::in_source(input, source, comment.place, unused);
                 suppressions.add(Scope::Line(comment.line), &comment.text, told);
             }
         }
@@ -263,30 +265,12 @@ fn lines_between(rest: &str) -> usize {
     lines.len()
 }
 
-fn at_comment(input: usize, source: &Source, place: Range<usize>) -> Located {
-    Located {
-        input,
-        source: source.clone(),
-        document: None,
-        object: None,
-        span: source.span(place),
-        finding: unused(FieldPath::default()),
-    }
-}
-
 fn at_annotation(document: &Document) -> Located {
     let fields = ["metadata", "annotations"];
     let fields = fields.map(|name| Step::Field(name.into()));
     let key = Step::Key(ANNOTATION.to_owned());
     let path = FieldPath(fields.into_iter().chain([key]).collect());
-    Located {
-        input: document.input(),
-        source: document.source().clone(),
-        document: Some(document.index()),
-        object: document.title(),
-        span: document.span_of(&path),
-        finding: unused(path),
-    }
+    document.locate_one(unused(path))
 }
 
 fn unused(path: FieldPath) -> Finding {

@@ -16,7 +16,7 @@ pub const MAX_SOURCE: usize = 1 << 31;
 pub struct Source(Arc<Inner>);
 
 struct Inner {
-    name: String,
+    name: Arc<str>,
     text: String,
     /// Where the first byte stood that is no UTF-8.
     broken_at: Option<usize>,
@@ -27,13 +27,13 @@ struct Inner {
 impl Source {
     /// Makes a source of a text.
     #[must_use]
-    pub fn new(name: impl Into<String>, text: impl Into<String>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, text: impl Into<String>) -> Self {
         Self::with(name.into(), text.into(), None)
     }
 
     /// Makes a source of the bytes of a file; what is no UTF-8 becomes a finding when the source is read.
     #[must_use]
-    pub fn from_bytes(name: impl Into<String>, bytes: Vec<u8>) -> Self {
+    pub fn from_bytes(name: impl Into<Arc<str>>, bytes: Vec<u8>) -> Self {
         match String::from_utf8(bytes) {
             Ok(text) => Self::new(name, text),
             Err(error) => {
@@ -44,7 +44,7 @@ impl Source {
         }
     }
 
-    fn with(name: String, text: String, broken_at: Option<usize>) -> Self {
+    fn with(name: Arc<str>, text: String, broken_at: Option<usize>) -> Self {
         Source(Arc::new(Inner {
             name,
             text,
@@ -62,6 +62,11 @@ impl Source {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.0.name
+    }
+
+    /// Returns the name to keep when the text is forgotten.
+    pub(super) fn shared_name(&self) -> Arc<str> {
+        Arc::clone(&self.0.name)
     }
 
     /// Returns the whole text.
@@ -188,6 +193,15 @@ pub(super) fn floor_char_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;
+    }
+    at
+}
+
+/// Returns the nearest place at or after `at` where a character begins, or the end.
+pub(super) fn ceil_char_boundary(text: &str, at: usize) -> usize {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at += 1;
     }
     at
 }

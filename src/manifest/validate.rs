@@ -1,6 +1,7 @@
 //! The whole check of manifests: what `kube validate` does, as one call.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::crd::{self, CustomKinds};
 use super::decode::Object;
@@ -181,7 +182,7 @@ fn custom_kinds(reading: &mut Reading, options: &ValidateOptions) -> usize {
 const DEFINE: &str = "give its CustomResourceDefinition with `--crd FILE`, or leave it unchecked with \
                       `--ignore-missing-schemas`";
 
-type Key = (usize, Option<usize>, Option<String>);
+type Key = (usize, Option<usize>, Option<Arc<str>>);
 
 /// What tells an object from the others of its reading.
 fn key(document: &Document) -> Key {

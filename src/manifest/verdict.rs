@@ -1,5 +1,7 @@
 //! What came of checking manifests.
 
+use std::sync::Arc;
+
 use super::read::Reading;
 use super::source::{Located, Severity};
 use super::text::Source;
@@ -12,7 +14,7 @@ pub struct Named {
     /// The number of the document in its source.
     pub document: usize,
     /// What the object is, such as "pod `web`".
-    pub title: Option<String>,
+    pub title: Option<Arc<str>>,
 }
 
 /// What was read, by name, and what is wrong with it.

@@ -12,7 +12,6 @@ impl fmt::Display for GitHub<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for located in self.0 {
             let finding = &located.finding;
-            let end = located.source.span(located.span.end..located.span.end);
             let command = match finding.severity {
                 Severity::Error => "error",
                 Severity::Warning => "warning",
@@ -21,11 +20,11 @@ impl fmt::Display for GitHub<'_> {
             write!(
                 f,
                 "::{command} file={},line={},endLine={},col={},endColumn={},title={}::",
-                Property(located.source.name()),
+                Property(&located.file),
                 located.span.line,
-                end.line,
+                located.excerpt.end_line,
                 located.span.column,
-                end.column,
+                located.excerpt.end_column,
                 finding.kind.name(),
             )?;
             let object = located.object.as_deref();

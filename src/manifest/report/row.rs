@@ -26,7 +26,7 @@ impl<'f> Row<'f> {
     pub fn of(located: &'f Located) -> Self {
         let finding = &located.finding;
         Row {
-            file: located.source.name(),
+            file: &located.file,
             line: located.span.line,
             column: located.span.column,
             document: located.document,

@@ -148,7 +148,6 @@ fn result<'f>(located: &'f Located, types: &[FindingType]) -> Outcome<'f> {
         text.push_str(help);
     }
     let span = located.span;
-    let end = located.source.span(span.end..span.end);
     let logical = LogicalLocation {
         name: row.object,
         fully_qualified_name: row.path,
@@ -167,10 +166,10 @@ fn result<'f>(located: &'f Located, types: &[FindingType]) -> Outcome<'f> {
                 region: Region {
                     start_line: span.line,
                     start_column: span.column,
-                    end_line: end.line,
-                    end_column: end.column,
+                    end_line: located.excerpt.end_line,
+                    end_column: located.excerpt.end_column,
                     snippet: Snippet {
-                        text: located.source.line(span.line),
+                        text: located.excerpt.text(),
                     },
                 },
             },

@@ -2,11 +2,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::manifest::excerpt::LONGEST;
 use crate::manifest::source::{Located, Severity};
-use crate::manifest::text::floor_char_boundary;
-
-/// The most characters of a source line that are shown.
-const MAX_LINE: usize = 120;
 
 /// Findings for a person to read, one block each, in the order given.
 ///
@@ -99,7 +96,7 @@ fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located, paint: Paint) ->
         f,
         "  {}-->{end} {}:{}:{}",
         paint.mark,
-        Escaped(located.source.name()),
+        Escaped(&located.file),
         span.line,
         span.column
     )?;
@@ -114,31 +111,17 @@ fn write_finding(f: &mut fmt::Formatter<'_>, located: &Located, paint: Paint) ->
     Ok(())
 }
 
-/// Writes the source line with carets below what is meant; of a long line, the part around it.
+/// Writes the source line with carets below what is meant.
 fn write_excerpt(f: &mut fmt::Formatter<'_>, located: &Located, paint: Paint) -> fmt::Result {
     let span = located.span;
-    let range = located.source.line_range(span.line);
-    let line = located.source.line(span.line);
-    let (before, after) = line.split_at((span.start - range.start).min(line.len()));
-    let length = (span.end - span.start).min(after.len());
-    let (meant, after) = after.split_at(floor_char_boundary(after, length));
+    let (before, meant, after) = located.excerpt.parts();
     let width = span.line.to_string().len();
-    let is_long = line.len() > MAX_LINE;
     let mut shown = String::new();
-    let from = match before.char_indices().nth_back(MAX_LINE / 2) {
-        Some((at, _)) if is_long => at,
-        _ => 0,
-    };
-    before[from..]
-        .chars()
-        .for_each(|c| escape_into(&mut shown, c));
+    before.chars().for_each(|c| escape_into(&mut shown, c));
     let indent = shown.chars().count();
-    meant
-        .chars()
-        .take(MAX_LINE)
-        .for_each(|c| escape_into(&mut shown, c));
+    meant.chars().for_each(|c| escape_into(&mut shown, c));
     let carets = "^".repeat((shown.chars().count() - indent).max(1));
-    let room = MAX_LINE.saturating_sub(shown.len());
+    let room = LONGEST.saturating_sub(shown.len());
     after
         .chars()
         .take(room)

@@ -191,6 +191,6 @@ fn shared_host_ports(read: &Read, object: &Object, taken: &mut Taken, found: &mu
         });
     });
     for (key, ip) in own {
-        taken.entry(key).or_default().push((ip, title.clone()));
+        taken.entry(key).or_default().push((ip, title.to_string()));
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn check(reading: &Reading) -> Vec<Located> {
                 let title = read.document.title().unwrap_or_default();
                 let holder = match replicas {
                     0 | 1 => users.insert(key, title),
-                    _ => Some(format!("{replicas} pods of {title}")),
+                    _ => Some(format!("{replicas} pods of {title}").into()),
                 };
                 if let Some(holder) = holder {
                     let message =

@@ -4,6 +4,7 @@
 //! API server they are errors all the same, and a check of manifests says so.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use super::names;
 use crate::manifest::read::Reading;
@@ -31,7 +32,7 @@ fn is_underscored(name: &str) -> bool {
     name.contains('_') && names::dns_subdomain(&name.replace('_', "-")).is_empty()
 }
 
-fn is_name_of(located: &Located, titles: &BTreeSet<String>) -> bool {
+fn is_name_of(located: &Located, titles: &BTreeSet<Arc<str>>) -> bool {
     let finding = &located.finding;
     let is_named = located
         .object
