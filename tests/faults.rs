@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use podwright::manifest::source::Step;
 use podwright::manifest::{
-    Kinds, Located, ReadOptions, Severity, Source, UnknownFields, read, rules,
+    Extent, Kinds, Located, ReadOptions, Severity, Source, UnknownFields, read, rules,
 };
 
 const MARK: &str = "  #! ";
@@ -31,7 +31,7 @@ fn errors(name: &str, text: &str) -> Vec<Located> {
         ..ReadOptions::default()
     };
     let mut reading = read(&[Source::new(name, text)], &options);
-    rules::check_all(&mut reading);
+    rules::check_all(&mut reading, Extent::Part);
     rules::check_unplayed(&mut reading);
     let is_error = |located: &Located| located.finding.severity == Severity::Error;
     reading.findings.into_iter().filter(is_error).collect()

@@ -5,7 +5,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use podwright::manifest::{ReadOptions, Report, Source, read, rules};
+use podwright::manifest::{Extent, ReadOptions, Report, Source, read, rules};
 use podwright::translate::{
     GenerateOptions, PlayOptions, SecretData, documents, translate_reading,
 };
@@ -22,7 +22,7 @@ struct Outcome {
 
 fn outcome(text: &str) -> Outcome {
     let mut reading = read(&[Source::new("in.yaml", text)], &ReadOptions::default());
-    rules::check_all(&mut reading);
+    rules::check_all(&mut reading, Extent::Part);
     let options = PlayOptions::new(PathBuf::from("/work"));
     let application = translate_reading(&mut reading, &options).application;
     let mut outcome = Outcome::default();

@@ -241,14 +241,14 @@ impl<W: Write> Output<W> {
     /// # Errors
     /// The writer.
     pub fn json<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), OutputError> {
-        let mut bytes = Vec::new();
         let indent = serde_json::ser::PrettyFormatter::with_indent(b"    ");
-        let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, indent);
-        value
-            .serialize(&mut serializer)
-            .map_err(OutputError::Json)?;
-        bytes.push(b'\n');
-        self.writer.write_all(&bytes)?;
+        let mut serializer = serde_json::Serializer::with_formatter(&mut self.writer, indent);
+        let written = value.serialize(&mut serializer);
+        written.map_err(|error| match error.is_io() {
+            true => io::Error::from(error).into(),
+            false => OutputError::Json(error),
+        })?;
+        self.writer.write_all(b"\n")?;
         Ok(self.writer.flush()?)
     }
 
@@ -267,6 +267,14 @@ impl<W: Write> Output<W> {
     /// The writer.
     pub fn line(&mut self, text: impl std::fmt::Display) -> Result<(), OutputError> {
         Ok(writeln!(self.writer, "{text}")?)
+    }
+
+    /// Prints a text as it is.
+    ///
+    /// # Errors
+    /// The writer.
+    pub fn text(&mut self, text: impl std::fmt::Display) -> Result<(), OutputError> {
+        Ok(write!(self.writer, "{text}")?)
     }
 
     /// Prints bytes as they are.

@@ -62,11 +62,13 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod base64;
+mod checked;
 mod crd;
 pub mod decode;
 pub mod document;
 mod excerpt;
 mod fault;
+mod input;
 mod pieces;
 mod read;
 pub mod report;
@@ -85,11 +87,12 @@ pub use crd::CustomKinds;
 pub use decode::{KINDS, Object};
 pub use document::Document;
 pub use excerpt::Excerpt;
+pub use input::Input;
 pub use read::{Kinds, Read, ReadOptions, Reading, UnknownFields, read};
 pub use report::Report;
 pub use schema::{ExplainError, Explained, KubernetesVersion, Subfield, UnknownVersion, explain};
 pub use selection::KindPattern;
 pub use source::{At, FieldPath, Finding, FindingType, Findings, Located, Severity, Span, Step};
 pub use text::Source;
-pub use validate::{Extent, MissingSchemas, ValidateOptions, Validation, validate};
+pub use validate::{Extent, MissingSchemas, Objects, ValidateOptions, Validation, validate};
 pub use verdict::{Named, Verdict};

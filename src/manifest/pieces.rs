@@ -1,10 +1,15 @@
-//! Sources cut into pieces that are read at the same time, and put together again in their order.
+//! Inputs cut into pieces that are read at the same time, and put together again in their order.
+//!
+//! An input is opened when the pieces of those before it are taken, so that a few of them are in memory at a time,
+//! however many there are.
 
+use std::collections::VecDeque;
 use std::ops::Range;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::Scope;
 
 use super::document;
+use super::input::Input;
 use super::read::{ReadOptions, Reading, read_parts, read_source};
 use super::text::Source;
 
@@ -14,102 +19,194 @@ const PIECE: usize = 512 << 10;
 const WORTH_A_THREAD: usize = 128 << 10;
 
 /// A source, or some of its documents.
-struct Piece<'s> {
-    input: usize,
-    source: &'s Source,
+pub(super) struct Piece {
+    pub(super) input: usize,
+    pub(super) source: Source,
+    /// The number of the piece in its source.
+    number: usize,
     /// None for all of it.
     parts: Option<Vec<Range<usize>>>,
+    /// The bytes from the piece before to the one behind it.
+    pub(super) range: Range<usize>,
 }
 
-/// What was read of a piece, and how many documents it is.
-type Outcome = (usize, Reading, usize);
+impl Piece {
+    /// Reads the piece; tells how many documents it is.
+    fn read(&self, options: &ReadOptions) -> (Reading, usize) {
+        let mut reading = Reading::default();
+        let (input, source) = (self.input, &self.source);
+        let documents = match &self.parts {
+            None => read_source(input, source, options, &mut reading),
+            Some(parts) => read_parts(input, source, parts, options, &mut reading),
+        };
+        (reading, documents)
+    }
+}
 
-/// Reads sources in as many threads as there are processors; each piece is finished by `check`.
+/// What came of a piece.
+pub(super) struct Done<T> {
+    pub(super) input: usize,
+    number: usize,
+    pub(super) file: Arc<str>,
+    /// How many documents of its source stand before it.
+    pub(super) before: usize,
+    pub(super) outcome: T,
+}
+
+/// Reads inputs in as many threads as there are processors, and has each piece finished as soon as it is read.
 ///
-/// The outcome is the same whatever the number of threads.
-pub(super) fn read_in_parallel(
-    sources: &[Source],
+/// The outcomes are in the order of the inputs, and the same whatever the number of threads.
+///
+/// # Errors
+/// An input cannot be opened: the first such one.
+pub(super) fn read_in_parallel<I: Input, T: Send>(
+    inputs: &[I],
     options: &ReadOptions,
-    check: &(dyn Fn(&mut Reading) + Sync),
-) -> Reading {
-    let pieces: Vec<Piece<'_>> = sources.iter().enumerate().flat_map(pieces).collect();
-    let outcomes: Vec<Mutex<Option<Outcome>>> = pieces.iter().map(|_| Mutex::new(None)).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        loop {
-            let number = next.fetch_add(1, Ordering::Relaxed);
-            let (Some(piece), Some(slot)) = (pieces.get(number), outcomes.get(number)) else {
-                return;
-            };
-            let mut reading = Reading::default();
-            let documents = match &piece.parts {
-                None => read_source(piece.input, piece.source, options, &mut reading),
-                Some(parts) => read_parts(piece.input, piece.source, parts, options, &mut reading),
-            };
-            check(&mut reading);
-            let outcome = Some((piece.input, reading, documents));
-            *slot.lock().unwrap_or_else(PoisonError::into_inner) = outcome;
-        }
+    finish: &(dyn Fn(&Piece, Reading) -> T + Sync),
+) -> Result<Vec<Done<T>>, I::Error> {
+    let work = Work {
+        queue: Mutex::new(Queue {
+            inputs: inputs.iter(),
+            opened: 0,
+            bytes: 0,
+            pieces: VecDeque::new(),
+        }),
+        done: Mutex::new(Vec::new()),
+        options,
+        finish,
     };
-    let bytes: usize = sources.iter().map(|source| source.text().len()).sum();
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-    let threads = processors.min(pieces.len()).min(1 + bytes / WORTH_A_THREAD);
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(work);
+    std::thread::scope(|scope| work.run(scope, processors - 1))?;
+    let done = work.done.into_inner();
+    let mut done = done.unwrap_or_else(PoisonError::into_inner);
+    done.sort_by_key(|one| (one.input, one.number));
+    number_through(&mut done);
+    Ok(done)
+}
+
+/// Counts the documents before each piece, which has only its own number of them.
+fn number_through<T>(done: &mut [Done<T>]) {
+    let (mut current, mut before) = (0, 0);
+    for one in done {
+        if one.input != current {
+            (current, before) = (one.input, 0);
         }
-        work();
-    });
-    let outcomes = outcomes.into_iter();
-    let outcomes = outcomes.map(|slot| slot.into_inner().unwrap_or_else(PoisonError::into_inner));
-    join(outcomes.flatten())
+        let documents = std::mem::replace(&mut one.before, before);
+        before += documents;
+    }
+}
+
+/// What the threads share.
+struct Work<'w, I, T> {
+    queue: Mutex<Queue<'w, I>>,
+    done: Mutex<Vec<Done<T>>>,
+    options: &'w ReadOptions,
+    finish: &'w (dyn Fn(&Piece, Reading) -> T + Sync),
+}
+
+impl<I: Input, T: Send> Work<'_, I, T> {
+    /// Reads piece after piece, with `helpers` more threads once that is worth it.
+    fn run<'s, 'e>(&'s self, scope: &'s Scope<'s, 'e>, helpers: usize) -> Result<(), I::Error> {
+        let mut helping = Vec::new();
+        loop {
+            let (piece, is_much) = {
+                let mut queue = lock(&self.queue);
+                let Some(piece) = queue.take()? else {
+                    break;
+                };
+                (piece, queue.bytes > WORTH_A_THREAD)
+            };
+            if is_much && helping.is_empty() {
+                let helper = |_| scope.spawn(|| self.run(scope, 0));
+                helping = (0..helpers).map(helper).collect();
+            }
+            let (reading, documents) = piece.read(self.options);
+            let outcome = (self.finish)(&piece, reading);
+            lock(&self.done).push(Done {
+                input: piece.input,
+                number: piece.number,
+                file: piece.source.shared_name(),
+                before: documents,
+                outcome,
+            });
+        }
+        for helper in helping {
+            match helper.join() {
+                Ok(outcome) => outcome?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What is still to be read.
+struct Queue<'w, I> {
+    inputs: std::slice::Iter<'w, I>,
+    opened: usize,
+    /// How much was opened so far.
+    bytes: usize,
+    pieces: VecDeque<Piece>,
+}
+
+impl<I: Input> Queue<'_, I> {
+    /// Returns the next piece; after an error there is none.
+    fn take(&mut self) -> Result<Option<Piece>, I::Error> {
+        while self.pieces.is_empty() {
+            let Some(input) = self.inputs.next() else {
+                return Ok(None);
+            };
+            let source = input.open().inspect_err(|_| self.inputs = [].iter())?;
+            self.bytes += source.text().len();
+            self.pieces = pieces(self.opened, source);
+            self.opened += 1;
+        }
+        Ok(self.pieces.pop_front())
+    }
 }
 
 /// Cuts a large source between its documents.
-fn pieces((input, source): (usize, &Source)) -> Vec<Piece<'_>> {
-    let piece = |parts| Piece {
-        input,
-        source,
-        parts,
-    };
+fn pieces(input: usize, source: Source) -> VecDeque<Piece> {
     let text = source.text();
+    let whole = Piece {
+        input,
+        source: source.clone(),
+        number: 0,
+        parts: None,
+        range: 0..text.len(),
+    };
     if text.len() < 2 * PIECE || source.broken_at().is_some() || source.is_named_json() {
-        return vec![piece(None)];
+        return [whole].into();
     }
     let split = document::split(text);
     if split.fault.is_some() {
-        return vec![piece(None)];
+        return [whole].into();
     }
-    let mut pieces = Vec::new();
-    let (mut open, mut size) = (Vec::new(), 0);
-    for part in split.parts {
-        size += part.len();
-        open.push(part);
-        if size >= PIECE {
-            pieces.push(piece(Some(std::mem::take(&mut open))));
-            size = 0;
+    let mut pieces = VecDeque::new();
+    let (mut parts, mut start) = (Vec::new(), 0);
+    let mut split = split.parts.into_iter().peekable();
+    while let Some(part) = split.next() {
+        let end = split.peek().map_or(text.len(), |next| next.start);
+        parts.push(part);
+        if end - start >= PIECE || end == text.len() {
+            pieces.push_back(Piece {
+                input,
+                source: source.clone(),
+                number: pieces.len(),
+                parts: Some(std::mem::take(&mut parts)),
+                range: start..end,
+            });
+            start = end;
         }
     }
-    pieces.push(piece(Some(open)));
-    pieces
-}
-
-/// Puts pieces together: the documents of a source are numbered through.
-fn join(outcomes: impl Iterator<Item = Outcome>) -> Reading {
-    let mut all = Reading::default();
-    let (mut current, mut before) = (0, 0);
-    for (input, mut reading, documents) in outcomes {
-        if input != current {
-            (current, before) = (input, 0);
-        }
-        if before > 0 {
-            reading.renumber(before);
-        }
-        before += documents;
-        all.objects.append(&mut reading.objects);
-        all.findings.append(&mut reading.findings);
+    match pieces.is_empty() {
+        true => [whole].into(),
+        false => pieces,
     }
-    all
 }
 
 #[cfg(test)]
@@ -133,13 +230,21 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let at_once = read(&sources, &options);
-        let in_pieces = read_in_parallel(&sources, &options, &|_| {});
+        let in_pieces = read_in_parallel(&sources, &options, &|_, reading| reading);
+        let Ok(in_pieces) = in_pieces;
+        assert!(in_pieces.len() > 3);
+        let mut joined = Reading::default();
+        for mut piece in in_pieces {
+            piece.outcome.renumber(piece.before);
+            joined.objects.append(&mut piece.outcome.objects);
+            joined.findings.append(&mut piece.outcome.findings);
+        }
         assert!(at_once.objects.len() > 1000);
-        assert_eq!(places(&at_once), places(&in_pieces));
+        assert_eq!(places(&at_once), places(&joined));
         let numbers = |reading: &Reading| {
             let objects = reading.objects.iter();
             objects.map(|one| one.document.index()).collect::<Vec<_>>()
         };
-        assert_eq!(numbers(&at_once), numbers(&in_pieces));
+        assert_eq!(numbers(&at_once), numbers(&joined));
     }
 }

@@ -1,8 +1,10 @@
 //! The way in: sources to objects and findings, in one call.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::checked::{Key, place};
 use super::decode::{self, KINDS, Object};
 use super::document::{self, Document};
 use super::schema::{self, KubernetesVersion, Lookup, Scope};
@@ -77,13 +79,20 @@ impl Reading {
         findings.any(|located| located.finding.severity == Severity::Error)
     }
 
+    /// Takes the findings away that nothing is known of the kinds of these objects.
+    pub(super) fn settle(&mut self, objects: &BTreeSet<Key>) {
+        self.findings.retain(|located| {
+            located.finding.kind != FindingType::UnknownKind || !objects.contains(&place(located))
+        });
+    }
+
     /// Counts documents that stand before those that were read.
     pub(super) fn renumber(&mut self, before: usize) {
         for read in &mut self.objects {
             read.document.renumber(before);
         }
         for located in &mut self.findings {
-            located.document = located.document.map(|document| document + before);
+            located.renumber(before);
         }
     }
 

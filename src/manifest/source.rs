@@ -324,6 +324,11 @@ impl Located {
         }
     }
 
+    /// Counts documents that stand before it in its source.
+    pub(super) fn renumber(&mut self, before: usize) {
+        self.document = self.document.map(|document| document + before);
+    }
+
     /// Puts findings in the order of their places, the same each time.
     pub fn sort(findings: &mut [Located]) {
         findings.sort_by(|one, other| one.rank().cmp(&other.rank()));

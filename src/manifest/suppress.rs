@@ -15,10 +15,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::document::Document;
-use super::read::Reading;
+use super::read::Read;
 use super::source::{FieldPath, Finding, FindingType, Located, Severity, Step};
 use super::text::Source;
 
@@ -28,19 +27,10 @@ pub const ANNOTATION: &str = "podwright.io/ignore";
 /// What a comment begins with that speaks for a line.
 pub const COMMENT: &str = "podwright:ignore";
 
-/// Tells whether a source suppresses anything at all.
-pub(super) fn is_used_in(source: &Source) -> bool {
-    let text = source.text();
-    text.contains(COMMENT) || text.contains(ANNOTATION)
-}
-
 /// All suppressions of what was read.
 #[derive(Debug, Default)]
 pub(super) struct Suppressions {
     all: Vec<Suppression>,
-    /// Which of them speak for a line, and for the objects of a document.
-    by_line: BTreeMap<u32, Vec<usize>>,
-    by_document: BTreeMap<usize, Vec<usize>>,
     /// What is wrong with some of them.
     faults: Vec<Located>,
 }
@@ -54,13 +44,12 @@ struct Suppression {
     is_used: bool,
 }
 
-#[derive(Debug)]
+/// What a suppression speaks for, in its source.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Scope {
     Line(u32),
-    Object {
-        document: usize,
-        title: Option<Arc<str>>,
-    },
+    /// The object of its own place, in this document.
+    ObjectOf(Option<usize>),
 }
 
 /// The types, none for all, and the path that findings lie under.
@@ -71,28 +60,24 @@ struct What {
 }
 
 impl Suppressions {
-    /// Finds the suppressions of one source.
-    pub(super) fn of(input: usize, source: &Source, reading: &Reading) -> Self {
+    /// Finds the suppressions in a part of a source, which these objects stand in.
+    pub(super) fn of(input: usize, source: &Source, part: Range<usize>, objects: &[Read]) -> Self {
         let mut suppressions = Self::default();
-        // Objects stand in the order of their sources.
-        let objects = &reading.objects;
-        let first = objects.partition_point(|read| read.document.input() < input);
-        let end = objects.partition_point(|read| read.document.input() <= input);
-        let documents = || objects[first..end].iter().map(|read| &read.document);
-        let comments = comments(source);
-        let texts = match comments.is_empty() {
-            true => Vec::new(),
-            false => texts(documents()),
-        };
-        for comment in comments {
-            if !is_inside(&texts, comment.place.start) {
-                let unused = unused(FieldPath::default());
-                let told = Located::in_source(input, source, comment.place, unused);
-                suppressions.add(Scope::Line(comment.line), &comment.text, told);
+        let text = &source.text()[part.clone()];
+        if text.contains(COMMENT) {
+            let texts = texts(objects);
+            for comment in comments(source, part) {
+                if !is_inside(&texts, comment.place.start) {
+                    let unused = unused(FieldPath::default());
+                    let told = Located::in_source(input, source, comment.place, unused);
+                    suppressions.add(Scope::Line(comment.line), &comment.text, told);
+                }
             }
         }
-        for document in documents() {
-            suppressions.annotation(document);
+        if text.contains(ANNOTATION) {
+            for read in objects {
+                suppressions.annotation(&read.document);
+            }
         }
         suppressions
     }
@@ -104,31 +89,19 @@ impl Suppressions {
             return;
         };
         for line in text.lines().filter(|line| !line.trim().is_empty()) {
-            let scope = Scope::Object {
-                document: document.index(),
-                title: document.title(),
-            };
+            let scope = Scope::ObjectOf(Some(document.index()));
             self.add(scope, line, at_annotation(document));
         }
     }
 
     fn add(&mut self, scope: Scope, text: &str, mut told: Located) {
         match parse(text) {
-            Ok(what) => {
-                let number = self.all.len();
-                match &scope {
-                    Scope::Line(line) => self.by_line.entry(*line).or_default().push(number),
-                    Scope::Object { document, .. } => {
-                        self.by_document.entry(*document).or_default().push(number);
-                    }
-                }
-                self.all.push(Suppression {
-                    scope,
-                    what,
-                    unused: told,
-                    is_used: false,
-                });
-            }
+            Ok(what) => self.all.push(Suppression {
+                scope,
+                what,
+                unused: told,
+                is_used: false,
+            }),
             Err(message) => {
                 told.finding.message = message;
                 self.faults.push(told);
@@ -136,37 +109,76 @@ impl Suppressions {
         }
     }
 
-    /// Tells whether a finding of its source is suppressed.
-    pub(super) fn covers(&mut self, located: &Located) -> bool {
-        let mut is_covered = false;
-        let of_line = self.by_line.get(&located.span.line);
-        let of_document = located.document.and_then(|one| self.by_document.get(&one));
-        for number in of_line.into_iter().chain(of_document).flatten() {
-            let suppression = &mut self.all[*number];
-            if suppression.covers(located) {
-                suppression.is_used = true;
-                is_covered = true;
-            }
-        }
-        is_covered
+    /// Adds those of a later piece.
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.all.append(&mut later.all);
+        self.faults.append(&mut later.faults);
     }
 
-    /// Returns what is to be told of the suppressions themselves.
-    pub(super) fn told(self) -> impl Iterator<Item = Located> {
+    /// Counts documents that stand before them in their source.
+    pub(super) fn renumber(&mut self, before: usize) {
+        for one in &mut self.all {
+            one.unused.renumber(before);
+            if let Scope::ObjectOf(_) = one.scope {
+                one.scope = Scope::ObjectOf(one.unused.document);
+            }
+        }
+        for fault in &mut self.faults {
+            fault.renumber(before);
+        }
+    }
+
+    /// Takes away the findings that are suppressed, of those that may be; returns how many they were.
+    pub(super) fn suppress(
+        &mut self,
+        findings: &mut Vec<Located>,
+        may_be: impl Fn(&Finding) -> bool,
+    ) -> usize {
+        let mut by_scope: BTreeMap<(usize, Scope), Vec<usize>> = BTreeMap::new();
+        for (number, one) in self.all.iter().enumerate() {
+            let scope = (one.unused.input, one.scope);
+            by_scope.entry(scope).or_default().push(number);
+        }
+        let before = findings.len();
+        findings.retain(|located| {
+            let scopes = [
+                Scope::Line(located.span.line),
+                Scope::ObjectOf(located.document),
+            ];
+            let of_it = scopes.map(|scope| by_scope.get(&(located.input, scope)));
+            let mut is_covered = false;
+            for number in of_it.into_iter().flatten().flatten() {
+                let suppression = &mut self.all[*number];
+                if suppression.covers(located) && may_be(&located.finding) {
+                    suppression.is_used = true;
+                    is_covered = true;
+                }
+            }
+            !is_covered
+        });
+        before - findings.len()
+    }
+
+    /// Returns what is wrong with the suppressions themselves.
+    pub(super) fn faults(&mut self) -> Vec<Located> {
+        std::mem::take(&mut self.faults)
+    }
+
+    /// Returns what is to be told of those that nothing needed.
+    pub(super) fn unused(self) -> impl Iterator<Item = Located> {
         let unused = self.all.into_iter().filter(|one| !one.is_used);
-        self.faults.into_iter().chain(unused.map(|one| one.unused))
+        unused.map(|one| one.unused)
     }
 }
 
 impl Suppression {
+    /// Tells whether a finding of its scope is one that it means.
     fn covers(&self, located: &Located) -> bool {
-        let is_in_scope = match &self.scope {
-            Scope::Line(line) => located.span.line == *line,
-            Scope::Object { document, title } => {
-                located.document == Some(*document) && located.object == *title
-            }
+        let is_in_scope = match self.scope {
+            Scope::Line(_) => true,
+            Scope::ObjectOf(_) => located.object == self.unused.object,
         };
-        is_in_scope && located.input == self.unused.input && self.what.covers(&located.finding)
+        is_in_scope && self.what.covers(&located.finding)
     }
 }
 
@@ -213,15 +225,16 @@ struct Comment {
     place: Range<usize>,
 }
 
-/// Finds the comments that suppress, if there are any at all.
-fn comments(source: &Source) -> Vec<Comment> {
-    let marks = source.text().match_indices(COMMENT);
-    marks.filter_map(|(at, _)| comment(source, at)).collect()
+/// Finds the comments of a part of a source that suppress.
+fn comments(source: &Source, part: Range<usize>) -> impl Iterator<Item = Comment> {
+    let marks = source.text()[part.clone()].match_indices(COMMENT);
+    marks.filter_map(move |(at, _)| comment(source, part.start + at))
 }
 
 /// Returns where the texts of documents stand, in order.
-fn texts<'d>(documents: impl Iterator<Item = &'d Document>) -> Vec<(usize, usize)> {
+fn texts(objects: &[Read]) -> Vec<(usize, usize)> {
     let mut indices = BTreeSet::new();
+    let documents = objects.iter().map(|read| &read.document);
     // The items of a list share its tree.
     let whole = documents.filter(|one| indices.insert(one.index()));
     let texts = whole.flat_map(Document::texts);
@@ -314,8 +327,7 @@ mod tests {
     #[test]
     fn a_comment_alone_speaks_for_what_follows_it() {
         let lines = |text: &str| {
-            comments(&Source::new("in.yaml", text))
-                .iter()
+            comments(&Source::new("in.yaml", text), 0..text.len())
                 .map(|one| one.line)
                 .collect::<Vec<_>>()
         };

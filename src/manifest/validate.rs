@@ -3,18 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::crd::{self, CustomKinds};
-use super::decode::Object;
-use super::document::Document;
+use super::checked::{Checked, Key, Unknown, place, untyped};
+use super::crd::CustomKinds;
+use super::input::Input;
 use super::pieces::read_in_parallel;
 use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over};
-use super::rules::{check_across, check_each, check_unplayed, check_whole};
+use super::rules::check_across;
 use super::schema::KubernetesVersion;
 use super::selection::KindPattern;
-use super::source::{At, FindingType, Findings, Located};
-use super::suppress::{self, Suppressions};
+use super::source::{FindingType, Findings, Located};
+use super::suppress::Suppressions;
 use super::text::Source;
-use super::verdict::Verdict;
+use super::verdict::{Named, Verdict};
 
 /// Whether the manifests are all there is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -36,9 +36,22 @@ pub enum MissingSchemas {
     Skip,
 }
 
+/// What becomes of the objects that were checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Objects {
+    /// They are forgotten, so that memory does not grow with them.
+    #[default]
+    Forget,
+    /// They are kept, to be played or to be held against a host.
+    Keep,
+}
+
 /// How to check.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct ValidateOptions {
+    pub unknown_fields: UnknownFields,
+    pub kinds: Kinds,
+    pub objects: Objects,
     /// The version whose kinds and fields there are.
     pub kubernetes: KubernetesVersion,
     pub extent: Extent,
@@ -51,191 +64,206 @@ pub struct ValidateOptions {
     pub reject: Vec<KindPattern>,
 }
 
+impl Default for ValidateOptions {
+    /// As the API server's strict reader.
+    fn default() -> Self {
+        Self {
+            unknown_fields: UnknownFields::Refuse,
+            kinds: Kinds::BuiltIn,
+            objects: Objects::default(),
+            kubernetes: KubernetesVersion::default(),
+            extent: Extent::default(),
+            custom: CustomKinds::default(),
+            missing_schemas: MissingSchemas::default(),
+            skip: Vec::new(),
+            reject: Vec::new(),
+        }
+    }
+}
+
+impl ValidateOptions {
+    fn for_reading(&self) -> ReadOptions {
+        ReadOptions {
+            unknown_fields: self.unknown_fields,
+            kinds: self.kinds,
+            kubernetes: self.kubernetes,
+        }
+    }
+}
+
 /// Checks manifests as the API server would, and against each other.
 ///
-/// Findings that a reason is given for are taken away (see [`suppress`]).
+/// Findings that a reason is given for are taken away (see [`super::suppress`]).
 #[must_use]
 pub fn validate(sources: &[Source], options: &ValidateOptions) -> Verdict {
-    Validation::start(sources, options).verdict()
+    let Ok(validation) = Validation::start(sources, options);
+    validation.verdict()
 }
 
 /// A check under way: what was read, and what the rules found so far.
 #[derive(Debug)]
-pub struct Validation<'a> {
-    sources: &'a [Source],
-    options: &'a ValidateOptions,
+pub struct Validation {
     /// More may be found before the verdict, such as what a host lacks.
     pub reading: Reading,
+    /// The names of the sources.
+    files: Vec<Arc<str>>,
+    /// The objects by name, and those of them that are left out.
+    objects: Vec<Named>,
+    skipped: BTreeSet<Key>,
     /// How many objects are of a kind that nothing is known of.
     unchecked: usize,
+    suppressions: Suppressions,
 }
 
-impl<'a> Validation<'a> {
+impl Validation {
     /// Reads manifests and holds them against the rules.
-    #[must_use]
-    pub fn start(sources: &'a [Source], options: &'a ValidateOptions) -> Self {
-        let read_options = ReadOptions {
-            unknown_fields: UnknownFields::Refuse,
-            kinds: Kinds::BuiltIn,
-            kubernetes: options.kubernetes,
-        };
-        let mut reading = read_in_parallel(sources, &read_options, &|piece| {
-            check_each(piece);
-            check_unplayed(piece);
-        });
-        let unchecked = custom_kinds(&mut reading, options);
-        check_across(&mut reading);
-        if options.extent == Extent::Whole {
-            check_whole(&mut reading);
+    ///
+    /// # Errors
+    /// An input cannot be opened.
+    pub fn start<I: Input>(inputs: &[I], options: &ValidateOptions) -> Result<Self, I::Error> {
+        let read_options = options.for_reading();
+        let pieces = read_in_parallel(inputs, &read_options, &|piece, reading| {
+            Checked::of(piece, reading, options)
+        })?;
+        let mut files = Vec::new();
+        let mut all = Checked::default();
+        for mut piece in pieces {
+            if piece.input == files.len() {
+                files.push(piece.file);
+            }
+            if piece.before > 0 {
+                piece.outcome.renumber(piece.before);
+            }
+            all.append(piece.outcome);
         }
-        Self {
-            sources,
-            options,
+        let unchecked = custom_kinds(inputs, &mut all, options)?;
+        let mut reading = all.reading;
+        reading.findings.extend(check_across(&all.outlines));
+        let skipped: BTreeSet<Key> = all.skipped.into_iter().collect();
+        let objects = all.outlines.into_iter().map(|outline| outline.object);
+        Ok(Self {
             reading,
+            files,
+            objects: objects.collect(),
+            skipped,
             unchecked,
-        }
+            suppressions: all.suppressions,
+        })
     }
 
     /// Warns of the objects that `kube play` passes over because of their kind.
     pub fn warn_of_unplayed(&mut self) {
-        let objects = self.reading.objects.iter();
-        let unplayed = objects.filter(|read| is_untyped(&read.object));
-        let located = unplayed.flat_map(|read| {
-            let findings = Findings(vec![passed_over(&read.document)]);
-            read.document.locate(findings)
-        });
+        let unplayed = untyped(&self.reading.objects);
+        let located = unplayed.map(|document| document.locate_one(passed_over(document)));
         let located: Vec<Located> = located.collect();
         self.reading.findings.extend(located);
     }
 
-    /// Ends the check: kinds are rejected and left out, and findings suppressed.
+    /// Ends the check: kinds are left out, and findings suppressed.
     #[must_use]
     pub fn verdict(mut self) -> Verdict {
-        let reading = &mut self.reading;
-        reject(reading, &self.options.reject);
-        let skipped = skip(reading, &self.options.skip);
-        let suppressed = suppress(self.sources, reading);
-        Located::sort(&mut reading.findings);
-        let mut verdict = Verdict::of(self.sources, self.reading);
-        verdict.skipped = skipped + self.unchecked;
-        verdict.suppressed = suppressed;
-        verdict
+        let mut findings = self.reading.findings;
+        let objects = self.objects.len();
+        if !self.skipped.is_empty() {
+            let is_skipped = |object: &Key| self.skipped.contains(object);
+            self.objects.retain(|one| !is_skipped(&one.key()));
+            findings.retain(|located| !is_skipped(&place(located)));
+        }
+        let suppressed = self.suppressions.suppress(&mut findings, |_| true);
+        findings.extend(self.suppressions.faults());
+        findings.extend(self.suppressions.unused());
+        Located::sort(&mut findings);
+        Verdict {
+            files: self.files,
+            skipped: objects - self.objects.len() + self.unchecked,
+            objects: self.objects,
+            findings,
+            suppressed,
+        }
     }
-}
-
-/// Tells whether an object is of a kind that is not decoded.
-fn is_untyped(object: &Option<Object>) -> bool {
-    matches!(object, Some(Object::Unsupported { .. }))
 }
 
 /// Checks the objects of kinds that are defined; returns how many others were left unchecked.
-fn custom_kinds(reading: &mut Reading, options: &ValidateOptions) -> usize {
+///
+/// Of those that are defined elsewhere in the manifests only the names were kept: they are read again.
+fn custom_kinds<I: Input>(
+    inputs: &[I],
+    all: &mut Checked,
+    options: &ValidateOptions,
+) -> Result<usize, I::Error> {
     let mut kinds = options.custom.clone();
-    for read in &reading.objects {
-        kinds.define(&read.document);
-    }
-    let is_unknown = |located: &&Located| {
+    kinds.append(std::mem::take(&mut all.defined));
+    let nothing_known = |located: &&Located| {
         let finding = &located.finding;
         finding.kind == FindingType::UnknownKind && finding.help.is_none()
     };
-    let unknown = reading.findings.iter().filter(is_unknown);
-    let unknown: BTreeSet<_> = unknown.map(place).collect();
-    let (mut settled, mut unserved) = (BTreeSet::new(), BTreeMap::new());
-    let mut found = Vec::new();
+    let unknown = all.reading.findings.iter().filter(nothing_known);
+    let unknown: BTreeSet<Key> = unknown.map(place).collect();
+    let (mut defined, mut settled) = (BTreeSet::new(), BTreeSet::new());
+    let mut unserved = BTreeMap::new();
     let mut unchecked = 0;
-    for read in reading
-        .objects
-        .iter()
-        .filter(|read| is_untyped(&read.object))
+    for Unknown {
+        object,
+        api_version,
+        kind,
+    } in std::mem::take(&mut all.unknown)
     {
-        let document = &read.document;
-        let mut findings = Findings::default();
-        crd::check_definition(document, &mut findings);
-        if kinds.has(document) {
-            kinds.check(document, &mut findings);
-            settled.insert(key(document));
-        } else if let Some(help) = kinds.unserved(document) {
-            unserved.insert(key(document), help);
-        } else if options.missing_schemas == MissingSchemas::Skip
-            && unknown.contains(&key(document))
-        {
+        if kinds.serves(&api_version, &kind) {
+            defined.insert(object);
+        } else if let Some(help) = kinds.unserved(&api_version, &kind) {
+            unserved.insert(object, help);
+        } else if options.missing_schemas == MissingSchemas::Skip && unknown.contains(&object) {
             unchecked += 1;
-            settled.insert(key(document));
+            settled.insert(object);
         }
-        found.extend(document.locate(findings));
     }
-    reading.findings.retain_mut(|located| {
-        if located.finding.kind != FindingType::UnknownKind {
-            return true;
+    let found = look_again(inputs, &defined, &kinds, options)?;
+    all.reading.findings.extend(found);
+    settled.append(&mut defined);
+    all.reading.settle(&settled);
+    if options.kinds == Kinds::BuiltIn {
+        for located in &mut all.reading.findings {
+            if located.finding.kind == FindingType::UnknownKind && located.finding.help.is_none() {
+                let help = unserved.get(&place(located)).cloned();
+                located.finding.help = help.or_else(|| Some(DEFINE.to_owned()));
+            }
         }
-        let place = place(located);
-        let help = unserved.get(&place).cloned();
-        let own = located.finding.help.take();
-        located.finding.help = own.or(help).or(Some(DEFINE.to_owned()));
-        !settled.contains(&place)
-    });
-    reading.findings.extend(found);
-    unchecked
+    }
+    Ok(unchecked)
+}
+
+/// Reads the inputs of these objects again and holds the objects against their definitions.
+fn look_again<I: Input>(
+    inputs: &[I],
+    objects: &BTreeSet<Key>,
+    kinds: &CustomKinds,
+    options: &ValidateOptions,
+) -> Result<Vec<Located>, I::Error> {
+    let mut numbers: Vec<usize> = objects.iter().map(|(input, ..)| *input).collect();
+    numbers.dedup();
+    let inputs: Vec<&I> = numbers.iter().map(|number| &inputs[*number]).collect();
+    let pieces = read_in_parallel(&inputs, &options.for_reading(), &|_, reading| {
+        let of_kinds = untyped(&reading.objects).filter(|document| kinds.has(document));
+        let found = of_kinds.flat_map(|document| {
+            let mut found = Findings::default();
+            kinds.check(document, &mut found);
+            document.locate(found)
+        });
+        found.collect::<Vec<Located>>()
+    })?;
+    let mut all = Vec::new();
+    for piece in pieces {
+        let (input, before) = (numbers[piece.input], piece.before);
+        let located = piece.outcome.into_iter().map(|mut located| {
+            located.input = input;
+            located.renumber(before);
+            located
+        });
+        all.extend(located.filter(|located| objects.contains(&place(located))));
+    }
+    Ok(all)
 }
 
 /// What to do about a kind that nothing is known of.
 const DEFINE: &str = "give its CustomResourceDefinition with `--crd FILE`, or leave it unchecked with \
                       `--ignore-missing-schemas`";
-
-type Key = (usize, Option<usize>, Option<Arc<str>>);
-
-/// What tells an object from the others of its reading.
-fn key(document: &Document) -> Key {
-    (document.input(), Some(document.index()), document.title())
-}
-
-/// Returns the object that a finding is about.
-fn place(located: &Located) -> Key {
-    (located.input, located.document, located.object.clone())
-}
-
-/// Adds an error for each object of a kind that may not be there.
-fn reject(reading: &mut Reading, patterns: &[KindPattern]) {
-    let documents = reading.objects.iter().map(|read| &read.document);
-    let is_rejected = |one: &&Document| patterns.iter().any(|pattern| pattern.fits(one));
-    let mut found = Vec::new();
-    for document in documents.filter(is_rejected) {
-        let mut findings = Findings::default();
-        let message = format!("kind `{}` is rejected", document.kind());
-        findings.error(FindingType::Forbidden, &At::ROOT.field("kind"), message);
-        found.extend(document.locate(findings));
-    }
-    reading.findings.extend(found);
-}
-
-/// Takes the objects of these kinds away, with all that was found about them; returns how many they were.
-fn skip(reading: &mut Reading, patterns: &[KindPattern]) -> usize {
-    if patterns.is_empty() {
-        return 0;
-    }
-    let is_skipped = |one: &Document| patterns.iter().any(|pattern| pattern.fits(one));
-    let documents = reading.objects.iter().map(|read| &read.document);
-    let skipped: BTreeSet<_> = documents.filter(|one| is_skipped(one)).map(key).collect();
-    let before = reading.objects.len();
-    reading.objects.retain(|read| !is_skipped(&read.document));
-    let is_kept = |located: &Located| !skipped.contains(&place(located));
-    reading.findings.retain(is_kept);
-    before - reading.objects.len()
-}
-
-/// Takes suppressed findings away; returns how many they were.
-fn suppress(sources: &[Source], reading: &mut Reading) -> usize {
-    let used = sources.iter().enumerate();
-    let used = used.filter(|(_, source)| suppress::is_used_in(source));
-    let of_source = used.map(|(input, source)| (input, Suppressions::of(input, source, reading)));
-    let mut all: BTreeMap<usize, Suppressions> = of_source.collect();
-    let before = reading.findings.len();
-    reading.findings.retain(|located| {
-        let suppressions = all.get_mut(&located.input);
-        !suppressions.is_some_and(|suppressions| suppressions.covers(located))
-    });
-    let suppressed = before - reading.findings.len();
-    let told = all.into_values().flat_map(Suppressions::told);
-    reading.findings.extend(told);
-    suppressed
-}

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::read::Reading;
+use super::checked::Key;
 use super::source::{Located, Severity};
-use super::text::Source;
 
 /// An object by its place and its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,11 +16,17 @@ pub struct Named {
     pub title: Option<Arc<str>>,
 }
 
+impl Named {
+    pub(super) fn key(&self) -> Key {
+        (self.input, Some(self.document), self.title.clone())
+    }
+}
+
 /// What was read, by name, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Verdict {
     /// The names of the sources.
-    pub files: Vec<String>,
+    pub files: Vec<Arc<str>>,
     /// The objects in the order they were written.
     pub objects: Vec<Named>,
     /// In the order of their places.
@@ -33,23 +38,6 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Returns the verdict on what was read.
-    #[must_use]
-    pub fn of(sources: &[Source], reading: Reading) -> Self {
-        let objects = reading.objects.iter().map(|read| Named {
-            input: read.document.input(),
-            document: read.document.index(),
-            title: read.document.title(),
-        });
-        Self {
-            files: sources.iter().map(|one| one.name().to_owned()).collect(),
-            objects: objects.collect(),
-            findings: reading.findings,
-            suppressed: 0,
-            skipped: 0,
-        }
-    }
-
     /// Tells whether any finding is an error.
     #[must_use]
     pub fn has_errors(&self) -> bool {

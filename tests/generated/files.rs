@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use podwright::manifest::{ReadOptions, Source, read, rules};
+use podwright::manifest::{Extent, ReadOptions, Source, read, rules};
 use podwright::model::pod::RestartPolicy;
 use podwright::translate::{
     Application, Controller, GenerateOptions, PlayOptions, documents, generate, translate_reading,
@@ -32,7 +32,7 @@ fn manifests() -> Vec<(PathBuf, Application)> {
 fn application(file: &Path) -> Option<Application> {
     let text = std::fs::read_to_string(file).unwrap();
     let mut reading = read(&[Source::new("in.yaml", &text)], &ReadOptions::default());
-    rules::check_all(&mut reading);
+    rules::check_all(&mut reading, Extent::Part);
     rules::forgive_podman(&mut reading);
     let options = PlayOptions::new("/work".into());
     let application = translate_reading(&mut reading, &options).application;

@@ -1,12 +1,12 @@
 //! What only shows when objects are read together.
 
-use podwright::manifest::rules::{check_all, check_whole, forgive_podman};
+use podwright::manifest::rules::{check_all, forgive_podman};
 use podwright::manifest::source::Severity;
-use podwright::manifest::{ReadOptions, Source, read};
+use podwright::manifest::{Extent, ReadOptions, Source, read};
 
 fn warnings(text: &str) -> Vec<String> {
     let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
-    check_all(&mut reading);
+    check_all(&mut reading, Extent::Part);
     let all = reading.findings.iter().map(|one| {
         assert_eq!(one.finding.severity, Severity::Warning, "{:?}", one.finding);
         format!("{}: {}", one.span.line, one.finding.message)
@@ -137,7 +137,7 @@ spec:
   ports: [{port: 80}]
 ";
     let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
-    check_all(&mut reading);
+    check_all(&mut reading, Extent::Part);
     assert_eq!(
         reading
             .findings
@@ -146,7 +146,8 @@ spec:
             .collect::<Vec<_>>(),
         [""; 0]
     );
-    check_whole(&mut reading);
+    let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
+    check_all(&mut reading, Extent::Whole);
     let paths = reading
         .findings
         .iter()
@@ -175,7 +176,7 @@ spec:
     resources: {limits: {podman.io/device=/dev/kmsg: 1}}
 ";
     let mut reading = read(&[Source::new("all.yaml", text)], &ReadOptions::default());
-    check_all(&mut reading);
+    check_all(&mut reading, Extent::Part);
     assert!(reading.findings.len() > 2);
     forgive_podman(&mut reading);
     let paths = reading

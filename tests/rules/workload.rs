@@ -1,7 +1,7 @@
 //! Workloads: what keeps pods in number, runs them to their end, or by the clock.
 
 use podwright::manifest::rules::check_all;
-use podwright::manifest::{ReadOptions, Source, read};
+use podwright::manifest::{Extent, ReadOptions, Source, read};
 
 use crate::{messages, rows};
 
@@ -319,7 +319,7 @@ fn an_empty_selector_is_not_an_absent_one() {
             "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: d}}\nspec:\n  {selector}\n  {template}\n"
         );
         let mut reading = read(&[Source::new("d.yaml", &text)], &ReadOptions::default());
-        check_all(&mut reading);
+        check_all(&mut reading, Extent::Part);
         let errors = reading.findings.iter().map(|one| {
             let finding = &one.finding;
             format!(

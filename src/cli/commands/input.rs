@@ -1,34 +1,14 @@
-//! The manifests that a command line names.
+//! A manifest: a file, an address, standard input.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::super::error::Error;
 use crate::image::registry::fetch;
-use crate::manifest::Source;
+use crate::manifest::{Input, Source};
 
 /// The largest input that is read at all.
 const LARGEST: u64 = 64 << 20;
-
-/// Reads the files: those of a directory in the order of their names, `-` from standard input,
-/// and those of a URL over HTTP.
-pub(super) fn sources(files: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    let mut sources = Vec::new();
-    for file in files {
-        if is_url(file) {
-            sources.push(read_url(&file.to_string_lossy())?);
-        } else if file == Path::new("-") {
-            sources.push(read_stdin()?);
-        } else if file.is_dir() {
-            for file in manifests_in(file)? {
-                sources.push(read_file(&file)?);
-            }
-        } else {
-            sources.push(read_file(file)?);
-        }
-    }
-    Ok(sources)
-}
 
 /// Returns whether a manifest is to be asked for by HTTP.
 pub(super) fn is_url(file: &Path) -> bool {
@@ -47,27 +27,25 @@ pub(super) fn read_stdin() -> Result<Source, Error> {
     read_source("-", &mut std::io::stdin().lock())
 }
 
-fn manifests_in(directory: &Path) -> Result<Vec<PathBuf>, Error> {
-    let listing = |source| Error::File {
-        doing: "reading the directory",
-        path: directory.to_owned(),
-        source,
-    };
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(directory).map_err(listing)? {
-        let path = entry.map_err(listing)?.path();
-        let is_manifest = path
-            .extension()
-            .is_some_and(|end| ["yaml", "yml", "json"].iter().any(|known| end == *known));
-        if is_manifest && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    Ok(files)
+/// A manifest of the command line; one that is a file is read when its turn comes.
+#[derive(Debug)]
+pub(super) enum Manifest {
+    File(PathBuf),
+    Text(Source),
 }
 
-pub(super) fn read_file(path: &Path) -> Result<Source, Error> {
+impl Input for Manifest {
+    type Error = Error;
+
+    fn open(&self) -> Result<Source, Error> {
+        match self {
+            Self::File(path) => read_file(path),
+            Self::Text(source) => Ok(source.clone()),
+        }
+    }
+}
+
+fn read_file(path: &Path) -> Result<Source, Error> {
     let mut file = std::fs::File::open(path).map_err(|source| Error::File {
         doing: "opening",
         path: path.to_owned(),

@@ -1,4 +1,4 @@
-//! Which manifests a check is given: files, directories and all below, patterns, addresses, standard input.
+//! Which manifests a command is given: files, directories and all below, patterns, addresses, standard input.
 //!
 //! Ignore files are heeded as git does (`.gitignore`, `.ignore`, and `.podwrightignore` for us alone), and what is
 //! hidden is passed over. The order is that of the arguments, and of the paths below each.
@@ -11,30 +11,33 @@ use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 
 use super::super::error::Error;
-use super::input::{is_url, read_file, read_stdin, read_url};
-use crate::manifest::Source;
+use super::input::{Manifest, is_url, read_stdin, read_url};
+use crate::manifest::{Input as _, Source};
 
 /// The ignore file of ours.
 const IGNORE_FILE: &str = ".podwrightignore";
 
-/// Reads what the arguments of a check name, each file once.
-pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    let mut sources = Vec::new();
+/// Finds what arguments name, each file once; what is no file is read now.
+pub(super) fn inputs(named: &[PathBuf]) -> Result<Vec<Manifest>, Error> {
+    let mut inputs = Vec::new();
     let mut seen = BTreeSet::new();
     for name in named {
         if name == Path::new("-") {
-            sources.push(read_stdin()?);
+            inputs.push(Manifest::Text(read_stdin()?));
         } else if is_url(name) {
-            sources.push(read_url(&name.to_string_lossy())?);
+            inputs.push(Manifest::Text(read_url(&name.to_string_lossy())?));
         } else {
-            for file in files(name)? {
-                if seen.insert(file.clone()) {
-                    sources.push(read_file(&file)?);
-                }
-            }
+            let mut files = files(name)?;
+            files.retain(|file| named.len() == 1 || seen.insert(file.clone()));
+            inputs.extend(files.into_iter().map(Manifest::File));
         }
     }
-    Ok(sources)
+    Ok(inputs)
+}
+
+/// Reads all that arguments name.
+pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
+    inputs(named)?.iter().map(Manifest::open).collect()
 }
 
 fn files(name: &Path) -> Result<Vec<PathBuf>, Error> {

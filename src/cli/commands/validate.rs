@@ -5,11 +5,12 @@ use std::io::Write;
 use super::super::args::{Global, ReportForm, Target, Validate};
 use super::super::error::Error;
 use super::super::output::{Output, stdout_has_colour, tell};
-use super::inputs::sources;
+use super::inputs::{inputs, sources};
 use super::unmet::{self, Pulls};
-use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Row, Summary};
+use crate::manifest::report::{self, Coloured, Counts, GitHub, JUnit, Report, Rows, Summary};
 use crate::manifest::{
-    CustomKinds, Extent, Located, MissingSchemas, Severity, ValidateOptions, Validation, Verdict,
+    CustomKinds, Extent, Located, MissingSchemas, Objects, Severity, ValidateOptions, Validation,
+    Verdict,
 };
 use crate::model::observed::Observed;
 use crate::plan::Existing;
@@ -22,8 +23,7 @@ pub(super) fn validate<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let options = options(arguments)?;
-    let sources = sources(&arguments.files)?;
-    let mut validation = Validation::start(&sources, &options);
+    let mut validation = Validation::start(&inputs(&arguments.files)?, &options)?;
     if arguments.target == Target::Host {
         this_host(global, &mut validation)?;
     }
@@ -63,11 +63,16 @@ fn options(arguments: &Validate) -> Result<ValidateOptions, Error> {
         },
         skip: arguments.skip.clone(),
         reject: arguments.reject.clone(),
+        objects: match arguments.target {
+            Target::Host => Objects::Keep,
+            Target::Cluster => Objects::Forget,
+        },
+        ..ValidateOptions::default()
     })
 }
 
 /// Finds what `kube play` would not honour or not find here, with its own checks.
-fn this_host(global: &Global, validation: &mut Validation<'_>) -> Result<(), Error> {
+fn this_host(global: &Global, validation: &mut Validation) -> Result<(), Error> {
     validation.warn_of_unplayed();
     let reading = &mut validation.reading;
     let options = PlayOptions::new(super::kube::working_dir()?);
@@ -95,18 +100,15 @@ fn show<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let findings = &verdict.findings;
-    let text = match form {
-        ReportForm::Text if stdout_has_colour() => Coloured(findings).to_string(),
-        ReportForm::Text => Report(findings).to_string(),
-        ReportForm::Json => {
-            let rows: Vec<Row<'_>> = findings.iter().map(Row::of).collect();
-            return Ok(output.json(&rows)?);
-        }
-        ReportForm::Sarif => return Ok(output.json(&report::sarif(findings))?),
-        ReportForm::Junit => JUnit(verdict).to_string(),
-        ReportForm::Github => GitHub(findings).to_string(),
-    };
-    Ok(output.bytes(text.as_bytes())?)
+    match form {
+        ReportForm::Text if stdout_has_colour() => output.text(Coloured(findings))?,
+        ReportForm::Text => output.text(Report(findings))?,
+        ReportForm::Json => output.json(&Rows(findings))?,
+        ReportForm::Sarif => output.json(&report::sarif(findings))?,
+        ReportForm::Junit => output.text(JUnit(verdict))?,
+        ReportForm::Github => output.text(GitHub(findings))?,
+    }
+    Ok(())
 }
 
 /// Shows the counts: after a text, but beside a form that a program reads.
@@ -118,7 +120,10 @@ fn summary<W: Write>(
     let text = Summary(Counts::of(verdict)).to_string();
     match form {
         ReportForm::Text => output.bytes(text.as_bytes())?,
-        _ => tell(&text),
+        _ => {
+            output.flush()?;
+            tell(&text);
+        }
     }
     Ok(())
 }

@@ -98,34 +98,41 @@ impl CustomKinds {
         }
     }
 
-    /// Tells whether a document is of one of the kinds.
-    pub(super) fn has(&self, document: &Document) -> bool {
-        self.find(document).is_some_and(|custom| custom.is_served)
+    /// Adds kinds that are defined later, which win.
+    pub(super) fn append(&mut self, later: Self) {
+        self.0.extend(later.0);
     }
 
-    fn find(&self, document: &Document) -> Option<&Arc<Custom>> {
-        self.0.get(&(
-            document.api_version().to_owned(),
-            document.kind().to_owned(),
-        ))
+    /// Tells whether a document is of one of the kinds.
+    pub(super) fn has(&self, document: &Document) -> bool {
+        self.serves(document.api_version(), document.kind())
+    }
+
+    /// Tells whether a kind is one of these and served in a version.
+    pub(super) fn serves(&self, api_version: &str, kind: &str) -> bool {
+        let custom = self.find(api_version, kind);
+        custom.is_some_and(|custom| custom.is_served)
+    }
+
+    fn find(&self, api_version: &str, kind: &str) -> Option<&Arc<Custom>> {
+        self.0.get(&(api_version.to_owned(), kind.to_owned()))
     }
 
     /// Says that a version of a kind is not served, if that is known.
-    pub(super) fn unserved(&self, document: &Document) -> Option<String> {
-        self.find(document).filter(|custom| !custom.is_served)?;
-        let served = self
-            .0
-            .iter()
-            .filter(|((_, kind), custom)| kind == document.kind() && custom.is_served);
+    pub(super) fn unserved(&self, api_version: &str, kind: &str) -> Option<String> {
+        let custom = self.find(api_version, kind);
+        custom.filter(|custom| !custom.is_served)?;
+        let mut others = self.0.iter();
         let group = |api_version: &str| api_version.split('/').next().map(str::to_owned);
-        let mut served = served.map(|((api_version, _), _)| api_version);
-        let same = served.find(|one| group(one) == group(document.api_version()))?;
+        let ((same, _), _) = others.find(|((other, of_kind), custom)| {
+            of_kind == kind && custom.is_served && group(other) == group(api_version)
+        })?;
         Some(format!("write `apiVersion: {same}`"))
     }
 
     /// Checks an object against its definition, if there is one.
     pub(super) fn check(&self, document: &Document, found: &mut Findings) {
-        if let Some(custom) = self.find(document) {
+        if let Some(custom) = self.find(document.api_version(), document.kind()) {
             custom.check(document, found);
         }
     }

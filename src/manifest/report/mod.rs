@@ -13,7 +13,7 @@ mod text;
 
 pub use github::GitHub;
 pub use junit::JUnit;
-pub use row::Row;
+pub use row::{Row, Rows};
 pub use sarif::sarif;
 pub use summary::{Counts, Summary};
 pub use text::{Coloured, Report};

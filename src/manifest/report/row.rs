@@ -1,6 +1,6 @@
 //! A finding as one flat row, as JSON shows it.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::manifest::source::{FindingType, Located, Severity};
 
@@ -18,6 +18,16 @@ pub struct Row<'f> {
     pub severity: &'static str,
     pub message: &'f str,
     pub help: Option<&'f str>,
+}
+
+/// The rows of findings, as a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Rows<'f>(pub &'f [Located]);
+
+impl Serialize for Rows<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(Row::of))
+    }
 }
 
 impl<'f> Row<'f> {

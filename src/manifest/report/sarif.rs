@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::row::Row;
 use crate::manifest::source::{FindingType, Located};
@@ -25,7 +25,7 @@ pub fn sarif(findings: &[Located]) -> impl Serialize + '_ {
                 },
             },
             column_kind: "unicodeCodePoints",
-            results: findings.iter().map(|one| result(one, &types)).collect(),
+            results: Results { findings, types },
         }],
     }
 }
@@ -43,7 +43,20 @@ struct Log<'f> {
 struct Run<'f> {
     tool: Tool,
     column_kind: &'static str,
-    results: Vec<Outcome<'f>>,
+    results: Results<'f>,
+}
+
+/// Findings, and the types that they have, in order.
+struct Results<'f> {
+    findings: &'f [Located],
+    types: Vec<FindingType>,
+}
+
+impl Serialize for Results<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let results = self.findings.iter();
+        serializer.collect_seq(results.map(|one| result(one, &self.types)))
+    }
 }
 
 #[derive(Serialize)]

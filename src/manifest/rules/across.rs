@@ -4,193 +4,206 @@
 //! in hand and runs them on one host. Everything here is a warning: the other half may be there
 //! already.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{HashMap, HashSet};
 
-use k8s_openapi::api::core::v1::{Pod, PodSpec, PodTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use super::behind::Pods;
+use super::outline::{Gives, Need, Outline, ServicePort, What};
+use crate::manifest::source::Located;
 
-use super::behind::{self, Pods};
-use super::containers::every_container;
-use super::fault::{is_on, items, text, text_or};
-use super::references;
-use crate::manifest::decode::Object;
-use crate::manifest::read::{Read, Reading};
-use crate::manifest::source::{At, Findings, Located};
-
-/// Checks the objects of a reading against each other.
-pub(super) fn check(reading: &Reading) -> Vec<Located> {
-    let mut located = Vec::new();
-    let keys = references::all_keys(reading);
-    let mut seen = BTreeMap::new();
-    let pods = Pods::of(reading);
-    let mut host_ports = Taken::new();
-    for read in &reading.objects {
-        let mut found = Findings::default();
-        twice(read, &mut seen, &mut found);
-        if let Some(object) = &read.object {
-            every_spec(object, &mut |_, spec, at| {
-                references::check(spec, namespace(read), &keys, at, &mut found);
-                probed_ports(spec, at, &mut found);
-            });
-            shared_host_ports(read, object, &mut host_ports, &mut found);
+/// Checks the needs of objects against what all of them give.
+pub(in crate::manifest) fn check_across(outlines: &[Outline]) -> Vec<Located> {
+    let known = Known::of(outlines);
+    let mut taken = Taken::default();
+    let mut found = Vec::new();
+    for outline in outlines {
+        for need in &outline.needs {
+            let message = taken
+                .unmet(&known, outline, need)
+                .or_else(|| known.unmet(outline, need));
+            found.extend(message.map(|message| outline.warning(need, message)));
         }
-        if let Some(Object::Service(service)) = &read.object {
-            behind::target_ports(service, namespace(read), &pods, &mut found);
-        }
-        located.extend(read.document.locate(found));
+        taken.add_host_ports(outline);
     }
-    located
+    found
 }
 
-/// Returns the namespace of an object, which the server fills in too.
-pub(super) fn namespace(read: &Read) -> &str {
-    read.document.namespace().unwrap_or("default")
+const CLAIM: &str = "PersistentVolumeClaim";
+
+/// An object's kind, namespace and name.
+type Name<'o> = (&'o str, &'o str, &'o str);
+
+/// Returns the name of an object in the namespace of another.
+fn of_namespace<'o>(outline: &'o Outline, kind: &'o str, name: &'o str) -> Name<'o> {
+    (kind, &outline.namespace, name)
 }
 
-type Name = (String, String, String);
-
-/// Warns of an object that stands twice: the later one replaces the earlier one.
-fn twice<'r>(read: &'r Read, seen: &mut BTreeMap<Name, &'r Read>, found: &mut Findings) {
-    let document = &read.document;
-    let Some(name) = document.name() else {
-        return;
-    };
-    let key = (
-        document.kind().to_owned(),
-        namespace(read).to_owned(),
-        name.to_owned(),
-    );
-    let at = At::ROOT;
-    let at = at.field("metadata");
-    let at = at.field("name");
-    if let Some(first) = seen.insert(key, read) {
-        let line = first.document.span_of(&at.to_path()).line;
-        let source = first.document.source().name();
-        let kind = document.kind();
-        let message = format!("{kind} {name:?} stands at {source}:{line} already");
-        found.warning(&at, message);
-    }
+/// All that objects give.
+struct Known<'o> {
+    names: HashSet<Name<'o>>,
+    keys: HashMap<Name<'o>, &'o [Box<str>]>,
+    served: HashMap<Name<'o>, &'o [(i32, Box<str>)]>,
+    claims_for_one: HashSet<Name<'o>>,
+    pods: Pods<'o>,
 }
 
-/// Visits the pod specs of an object, each with its metadata and its path.
-pub(super) fn every_spec<'o>(
-    object: &'o Object,
-    visit: &mut dyn FnMut(Option<&'o ObjectMeta>, &'o PodSpec, &At<'_>),
-) {
-    let root = At::ROOT;
-    let at = root.field("spec");
-    match object {
-        Object::Pod(one) => {
-            let Pod { metadata, spec, .. } = &**one;
-            if let Some(spec) = spec {
-                visit(Some(metadata), spec, &at);
-            }
-        }
-        Object::Deployment(one) => of_template(&one.spec.template, &at, visit),
-        Object::StatefulSet(one) => of_template(&one.spec.template, &at, visit),
-        Object::DaemonSet(one) => of_template(&one.spec.template, &at, visit),
-        Object::ReplicaSet(one) => {
-            if let Some(template) = &one.spec.template {
-                of_template(template, &at, visit);
-            }
-        }
-        Object::Job(one) => {
-            if let Some(spec) = &one.spec {
-                of_template(&spec.template, &at, visit);
-            }
-        }
-        Object::CronJob(one) => {
-            let at = at.field("jobTemplate");
-            if let Some(spec) = &one.spec.job_template.spec {
-                of_template(&spec.template, &at.field("spec"), visit);
-            }
-        }
-        _ => {}
-    }
-}
-
-fn of_template<'o>(
-    template: &'o PodTemplateSpec,
-    at: &At<'_>,
-    visit: &mut dyn FnMut(Option<&'o ObjectMeta>, &'o PodSpec, &At<'_>),
-) {
-    if let Some(spec) = &template.spec {
-        let at = at.field("template");
-        visit(template.metadata.as_ref(), spec, &at.field("spec"));
-    }
-}
-
-/// Warns of probes of a port whose name the container does not have: they fail for ever.
-fn probed_ports(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
-    every_container(spec, at, &mut |container, at| {
-        let ports = items(&container.ports);
-        let names: BTreeSet<&str> = ports.iter().map(|port| text(&port.name)).collect();
-        let probes = [
-            ("livenessProbe", &container.liveness_probe),
-            ("readinessProbe", &container.readiness_probe),
-            ("startupProbe", &container.startup_probe),
-        ];
-        for (field, probe) in probes {
-            let Some(probe) = probe else {
+impl<'o> Known<'o> {
+    fn of(outlines: &'o [Outline]) -> Self {
+        let mut known = Self {
+            names: HashSet::new(),
+            keys: HashMap::new(),
+            served: HashMap::new(),
+            claims_for_one: HashSet::new(),
+            pods: Pods::of(outlines),
+        };
+        for outline in outlines {
+            let Some(name) = &outline.name else {
                 continue;
             };
-            let at = at.field(field);
-            let http = probe.http_get.as_ref().map(|action| &action.port);
-            let tcp = probe.tcp_socket.as_ref().map(|action| &action.port);
-            for (field, port) in [("httpGet", http), ("tcpSocket", tcp)] {
-                if let Some(IntOrString::String(name)) = port
-                    && !names.contains(name.as_str())
-                {
-                    let message = format!("the container has no port of the name {name:?}");
-                    found.warning(&at.field(field).field("port"), message);
+            let name = of_namespace(outline, &outline.kind, name);
+            known.names.insert(name);
+            match &outline.gives {
+                Gives::Keys(keys) => {
+                    known.keys.insert(name, keys);
                 }
+                Gives::Ports(ports) => {
+                    known.served.insert(name, ports);
+                }
+                Gives::ClaimForOne => {
+                    known.claims_for_one.insert(name);
+                }
+                Gives::Nothing | Gives::Pods { .. } => {}
             }
         }
-    });
+        known
+    }
+
+    /// Says what is wrong about a need that only one of the objects has to meet.
+    fn unmet(&self, outline: &Outline, need: &Need) -> Option<String> {
+        match &need.what {
+            What::OwnName | What::HostPort { .. } | What::Claim(_) => None,
+            What::Object { kind, name } => {
+                let is_there = self.names.contains(&of_namespace(outline, kind, name));
+                (!is_there).then(|| format!("{kind} {name:?} is not among these manifests"))
+            }
+            What::Key { kind, name, key } => {
+                let keys = self.keys.get(&of_namespace(outline, kind, name))?;
+                let is_there = keys.binary_search(key).is_ok();
+                (!is_there).then(|| format!("{kind} {name:?} has no key {key:?}"))
+            }
+            What::Pods => {
+                let is_none = self.pods.chosen(outline).next().is_none();
+                is_none.then(|| "no pod among these manifests has these labels".to_owned())
+            }
+            What::PortOfName(wanted) => {
+                let mut pods = self.pods.chosen(outline).peekable();
+                pods.peek()?;
+                let is_there = pods.any(|pod| pod.ports.iter().any(|(_, name)| name == wanted));
+                (!is_there).then(|| {
+                    format!("no pod behind this service has a port of the name {wanted:?}")
+                })
+            }
+            What::PortOfNumber(wanted) => {
+                // many pods declare no port at all
+                let ports = self.pods.chosen(outline).flat_map(|pod| pod.ports);
+                let mut ports = ports.peekable();
+                ports.peek()?;
+                let is_there = ports.any(|(number, _)| number == wanted);
+                (!is_there)
+                    .then(|| format!("no pod behind this service declares the port {wanted}"))
+            }
+            What::ServicePort { service, port } => {
+                let name = of_namespace(outline, "Service", service);
+                let mut ports = self.served.get(&name)?.iter();
+                let (is_there, port) = match port {
+                    ServicePort::Name(wanted) => {
+                        (ports.any(|(_, name)| name == wanted), format!("{wanted:?}"))
+                    }
+                    ServicePort::Number(wanted) => (
+                        ports.any(|(number, _)| number == wanted),
+                        wanted.to_string(),
+                    ),
+                };
+                (!is_there).then(|| format!("Service {service:?} has no port {port}"))
+            }
+        }
+    }
 }
 
 /// A port is compared with as many holders of its number: more only repeat what was said.
 const MOST_COMPARED: usize = 64;
 
-/// Who has a port of the host already, by number and protocol: on which address, and which object.
-type Taken = BTreeMap<(i32, String), Vec<(String, String)>>;
+/// What only one object can have, and which one has it already.
+#[derive(Default)]
+struct Taken<'o> {
+    /// Each with the line that its name stands in.
+    names: HashMap<Name<'o>, (&'o Outline, u32)>,
+    /// By number and protocol: on which address, and whose.
+    host_ports: HashMap<(i32, &'o str), Vec<(&'o str, &'o Outline)>>,
+    claims: HashMap<Name<'o>, &'o Outline>,
+}
+
+impl<'o> Taken<'o> {
+    /// Takes what a need asks to have alone; says who has it already.
+    fn unmet(&mut self, known: &Known<'_>, outline: &'o Outline, need: &'o Need) -> Option<String> {
+        match &need.what {
+            What::OwnName => {
+                let (kind, name) = (&outline.kind, outline.name.as_ref()?);
+                let own = of_namespace(outline, kind, name);
+                let (first, line) = self.names.insert(own, (outline, need.line()))?;
+                let file = &first.file;
+                Some(format!("{kind} {name:?} stands at {file}:{line} already"))
+            }
+            What::HostPort {
+                number,
+                protocol,
+                ip,
+            } => {
+                let holders = self.host_ports.get(&(*number, &**protocol))?;
+                let mut holders = holders.iter().take(MOST_COMPARED);
+                let (_, other) = holders.find(|(held, _)| collide(held, ip))?;
+                let other = title(other);
+                Some(format!(
+                    "host port {number}/{protocol} is wanted by {other} too"
+                ))
+            }
+            What::Claim(name) => {
+                let claim = of_namespace(outline, CLAIM, name);
+                if !known.claims_for_one.contains(&claim) {
+                    return None;
+                }
+                let holder = match outline.replicas {
+                    0 | 1 => title(self.claims.insert(claim, outline)?).to_owned(),
+                    many => format!("{many} pods of {}", title(outline)),
+                };
+                Some(format!(
+                    "claim {name:?} is ReadWriteOncePod and used by {holder} too"
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes the host ports of an object, which are compared with those of others only.
+    fn add_host_ports(&mut self, outline: &'o Outline) {
+        for need in &outline.needs {
+            if let What::HostPort {
+                number,
+                protocol,
+                ip,
+            } = &need.what
+            {
+                let holders = self.host_ports.entry((*number, protocol)).or_default();
+                holders.push((ip, outline));
+            }
+        }
+    }
+}
+
+fn title(outline: &Outline) -> &str {
+    outline.object.title.as_deref().unwrap_or_default()
+}
 
 fn collide(one: &str, other: &str) -> bool {
     let is_any = |ip: &str| ["", "0.0.0.0", "::"].contains(&ip);
     one == other || is_any(one) || is_any(other)
-}
-
-/// Warns of pods that want the same port of the one host.
-fn shared_host_ports(read: &Read, object: &Object, taken: &mut Taken, found: &mut Findings) {
-    if matches!(object, Object::Job(_) | Object::CronJob(_)) {
-        return;
-    }
-    let title = read.document.title().unwrap_or_default();
-    let mut own = Vec::new();
-    every_spec(object, &mut |_, spec, at| {
-        let on_host = is_on(spec.host_network);
-        every_container(spec, at, &mut |container, at| {
-            let at = at.field("ports");
-            for (index, port) in items(&container.ports).iter().enumerate() {
-                let wanted = port.host_port.filter(|port| *port != 0);
-                let wanted = wanted.or(on_host.then_some(port.container_port));
-                let Some(number) = wanted else {
-                    continue;
-                };
-                let key = (number, text_or(&port.protocol, "TCP").to_owned());
-                let ip = text(&port.host_ip);
-                let mut holders = taken.get(&key).into_iter().flatten().take(MOST_COMPARED);
-                if let Some((_, other)) = holders.find(|(held, _)| collide(held, ip)) {
-                    let protocol = &key.1;
-                    let message = format!("host port {number}/{protocol} is wanted by {other} too");
-                    found.warning(&at.index(index), message);
-                }
-                own.push((key, ip.to_owned()));
-            }
-        });
-    });
-    for (key, ip) in own {
-        taken.entry(key).or_default().push((ip, title.to_string()));
-    }
 }

@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::{
-    config_map, cron_job, daemon_set, deployment, ingress, job, namespace, network_policy,
-    persistent_volume, persistent_volume_claim, pod, replica_set, secret, service, service_account,
-    stateful_set,
+    Outline, check_across, config_map, cron_job, daemon_set, deployment, ingress, job, namespace,
+    network_policy, own_ports, persistent_volume, persistent_volume_claim, pod, replica_set,
+    secret, service, service_account, stateful_set,
 };
 use crate::manifest::decode::Object;
 use crate::manifest::document::Document;
 use crate::manifest::read::Reading;
 use crate::manifest::source::{Findings, Located};
+use crate::manifest::validate::Extent;
 
 /// Holds an object against the API server's rules: its errors, then its warnings.
 ///
@@ -42,14 +43,16 @@ pub fn check(object: &Object, found: &mut Findings) {
 /// Holds all that was read against the rules and adds what they find, each with its place.
 ///
 /// Then the objects are seen together, which brings warnings only.
-pub fn check_all(reading: &mut Reading) {
-    check_each(reading);
-    check_across(reading);
+pub fn check_all(reading: &mut Reading, extent: Extent) {
+    check_each(reading, extent);
+    let objects = reading.objects.iter();
+    let outlines: Vec<Outline> = objects.map(|read| Outline::of(read, extent)).collect();
+    reading.findings.extend(check_across(&outlines));
+    Located::sort(&mut reading.findings);
 }
 
 /// Holds each object for itself against the rules.
-pub(in crate::manifest) fn check_each(reading: &mut Reading) {
-    let mut located = Vec::new();
+pub(in crate::manifest) fn check_each(reading: &mut Reading, extent: Extent) {
     for read in &reading.objects {
         let Some(object) = &read.object else {
             continue;
@@ -59,16 +62,13 @@ pub(in crate::manifest) fn check_each(reading: &mut Reading) {
             Some(object) => check(&object, &mut found),
             None => check(object, &mut found),
         }
-        located.extend(read.document.locate(found));
+        own_ports::probed_names(object, &mut found);
+        if extent == Extent::Whole {
+            own_ports::probed_numbers(object, &mut found);
+            own_ports::of_replicas(object, &mut found);
+        }
+        reading.findings.extend(read.document.locate(found));
     }
-    reading.findings.extend(located);
-    Located::sort(&mut reading.findings);
-}
-
-/// Sees the objects together.
-pub(in crate::manifest) fn check_across(reading: &mut Reading) {
-    let located = super::across::check(reading);
-    reading.findings.extend(located);
     Located::sort(&mut reading.findings);
 }
 

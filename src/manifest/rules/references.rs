@@ -1,168 +1,141 @@
-//! Keys of ConfigMaps and Secrets that pods ask for, where both are read together.
+//! The ConfigMaps and Secrets that a pod cannot start without, and the keys of them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use k8s_openapi::api::core::v1::{EnvVar, KeyToPath, PodSpec, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{Container, KeyToPath, PodSpec, Volume, VolumeProjection};
 
-use super::across::namespace;
 use super::containers::every_container;
 use super::fault::{is_on, items, text};
-use crate::manifest::decode::Object;
-use crate::manifest::read::Reading;
-use crate::manifest::source::{At, Findings};
+use crate::manifest::source::At;
 
-/// The keys of one ConfigMap or Secret.
-pub(super) type Keys<'r> = BTreeSet<&'r str>;
-/// All that were read, by kind, namespace and name.
-pub(super) type AllKeys<'r> = BTreeMap<(&'static str, &'r str, &'r str), Keys<'r>>;
-
-/// Gathers the ConfigMaps and Secrets of a reading.
-pub(super) fn all_keys(reading: &Reading) -> AllKeys<'_> {
-    let mut all = AllKeys::new();
-    for read in &reading.objects {
-        if let Some((kind, name, keys)) = read.object.as_ref().and_then(keys_of) {
-            all.insert((kind, namespace(read), name), keys);
-        }
-    }
-    all
+/// A ConfigMap or Secret that is asked for.
+pub(super) struct Reference<'s> {
+    pub(super) kind: &'static str,
+    pub(super) name: &'s str,
+    /// The field that its name stands in.
+    name_field: &'static str,
+    keys: Keys<'s>,
 }
 
-fn keys_of(object: &Object) -> Option<(&'static str, &str, Keys<'_>)> {
-    match object {
-        Object::ConfigMap(map) => {
-            let texts = map.data.iter().flatten().map(|(key, _)| key.as_str());
-            let bytes = map.binary_data.iter().flatten();
-            let keys = texts.chain(bytes.map(|(key, _)| key.as_str())).collect();
-            Some(("ConfigMap", text(&map.metadata.name), keys))
+enum Keys<'s> {
+    /// The whole of it.
+    All,
+    One(&'s str),
+    Some(&'s [KeyToPath]),
+}
+
+impl<'s> Reference<'s> {
+    fn new(kind: &'static str, name: &'s str, keys: Keys<'s>) -> Self {
+        Self {
+            kind,
+            name,
+            name_field: "name",
+            keys,
         }
-        Object::Secret(secret) => {
-            let texts = secret.string_data.iter().flatten();
-            let bytes = secret.data.iter().flatten().map(|(key, _)| key.as_str());
-            let keys = bytes.chain(texts.map(|(key, _)| key.as_str())).collect();
-            Some(("Secret", text(&secret.metadata.name), keys))
+    }
+
+    /// Returns where its name stands.
+    pub(super) fn name_at<'a>(&self, at: &'a At<'_>) -> At<'a> {
+        at.field(self.name_field)
+    }
+
+    /// Visits the keys that are asked for, each with its path.
+    pub(super) fn each_key(&self, at: &At<'_>, visit: &mut dyn FnMut(&str, &At<'_>)) {
+        match self.keys {
+            Keys::All => {}
+            Keys::One(key) => visit(key, &at.field("key")),
+            Keys::Some(items) => {
+                let at = at.field("items");
+                for (index, item) in items.iter().enumerate() {
+                    visit(&item.key, &at.index(index).field("key"));
+                }
+            }
         }
-        _ => None,
     }
 }
 
-/// Warns of keys that a pod needs and that their ConfigMap or Secret does not have.
-pub(super) fn check(
+type Visit<'v> = dyn FnMut(&Reference<'_>, &At<'_>) + 'v;
+
+/// Visits what a pod cannot start without, each with its path; the volumes called `made` are others.
+pub(super) fn each_reference(
     spec: &PodSpec,
-    namespace: &str,
-    keys: &AllKeys<'_>,
+    made: &BTreeSet<&str>,
     at: &At<'_>,
-    found: &mut Findings,
+    visit: &mut Visit<'_>,
 ) {
-    let known = Known { namespace, keys };
     every_container(spec, at, &mut |container, at| {
-        let at = at.field("env");
-        for (index, variable) in items(&container.env).iter().enumerate() {
-            known.variable(variable, &at.index(index), found);
-        }
+        of_container(container, at, visit);
     });
     let at = at.field("volumes");
-    for (index, volume) in items(&spec.volumes).iter().enumerate() {
-        known.volume(volume, &at.index(index), found);
+    let volumes = items(&spec.volumes).iter().enumerate();
+    for (index, volume) in volumes.filter(|(_, one)| !made.contains(one.name.as_str())) {
+        of_volume(volume, &at.index(index), visit);
     }
 }
 
-struct Known<'k> {
-    namespace: &'k str,
-    keys: &'k AllKeys<'k>,
-}
-
-impl Known<'_> {
-    fn key(&self, kind: &'static str, name: &str, key: &str, at: &At<'_>, found: &mut Findings) {
-        let keys = self.keys.get(&(kind, self.namespace, name));
-        if keys.is_some_and(|keys| !keys.contains(key)) {
-            found.warning(at, format!("{kind} {name:?} has no key {key:?}"));
-        }
-    }
-
-    fn variable(&self, variable: &EnvVar, at: &At<'_>, found: &mut Findings) {
+fn of_container(container: &Container, at: &At<'_>, visit: &mut Visit<'_>) {
+    let env = at.field("env");
+    for (index, variable) in items(&container.env).iter().enumerate() {
         let Some(source) = &variable.value_from else {
-            return;
+            continue;
         };
+        let at = env.index(index);
         let at = at.field("valueFrom");
-        if let Some(of) = source
-            .config_map_key_ref
-            .as_ref()
-            .filter(|of| !is_on(of.optional))
-        {
-            let at = at.field("configMapKeyRef");
-            self.key("ConfigMap", &of.name, &of.key, &at.field("key"), found);
+        let map = source.config_map_key_ref.as_ref();
+        if let Some(of) = map.filter(|of| !is_on(of.optional)) {
+            let reference = Reference::new("ConfigMap", &of.name, Keys::One(&of.key));
+            visit(&reference, &at.field("configMapKeyRef"));
         }
-        if let Some(of) = source
-            .secret_key_ref
-            .as_ref()
-            .filter(|of| !is_on(of.optional))
-        {
-            let at = at.field("secretKeyRef");
-            self.key("Secret", &of.name, &of.key, &at.field("key"), found);
+        let secret = source.secret_key_ref.as_ref();
+        if let Some(of) = secret.filter(|of| !is_on(of.optional)) {
+            let reference = Reference::new("Secret", &of.name, Keys::One(&of.key));
+            visit(&reference, &at.field("secretKeyRef"));
         }
     }
-
-    fn volume(&self, volume: &Volume, at: &At<'_>, found: &mut Findings) {
-        if let Some(map) = volume
-            .config_map
-            .as_ref()
-            .filter(|map| !is_on(map.optional))
-        {
-            let at = at.field("configMap");
-            self.items("ConfigMap", &map.name, &map.items, &at, found);
+    let from = at.field("envFrom");
+    for (index, source) in items(&container.env_from).iter().enumerate() {
+        let at = from.index(index);
+        let map = source.config_map_ref.as_ref();
+        if let Some(of) = map.filter(|of| !is_on(of.optional)) {
+            let reference = Reference::new("ConfigMap", &of.name, Keys::All);
+            visit(&reference, &at.field("configMapRef"));
         }
-        if let Some(secret) = volume
-            .secret
-            .as_ref()
-            .filter(|secret| !is_on(secret.optional))
-        {
-            let at = at.field("secret");
-            self.items(
-                "Secret",
-                text(&secret.secret_name),
-                &secret.items,
-                &at,
-                found,
-            );
-        }
-        let sources = volume.projected.as_ref().map(|one| items(&one.sources));
-        let at = at.field("projected");
-        let at = at.field("sources");
-        for (index, source) in sources.unwrap_or_default().iter().enumerate() {
-            self.projection(source, &at.index(index), found);
+        let secret = source.secret_ref.as_ref();
+        if let Some(of) = secret.filter(|of| !is_on(of.optional)) {
+            let reference = Reference::new("Secret", &of.name, Keys::All);
+            visit(&reference, &at.field("secretRef"));
         }
     }
+}
 
-    fn projection(&self, source: &VolumeProjection, at: &At<'_>, found: &mut Findings) {
-        if let Some(map) = source
-            .config_map
-            .as_ref()
-            .filter(|map| !is_on(map.optional))
-        {
-            let at = at.field("configMap");
-            self.items("ConfigMap", &map.name, &map.items, &at, found);
-        }
-        if let Some(secret) = source
-            .secret
-            .as_ref()
-            .filter(|secret| !is_on(secret.optional))
-        {
-            let at = at.field("secret");
-            self.items("Secret", &secret.name, &secret.items, &at, found);
-        }
+fn of_volume(volume: &Volume, at: &At<'_>, visit: &mut Visit<'_>) {
+    if let Some(of) = volume.config_map.as_ref().filter(|of| !is_on(of.optional)) {
+        let reference = Reference::new("ConfigMap", &of.name, Keys::Some(items(&of.items)));
+        visit(&reference, &at.field("configMap"));
     }
+    if let Some(of) = volume.secret.as_ref().filter(|of| !is_on(of.optional)) {
+        let name = text(&of.secret_name);
+        let reference = Reference {
+            name_field: "secretName",
+            ..Reference::new("Secret", name, Keys::Some(items(&of.items)))
+        };
+        visit(&reference, &at.field("secret"));
+    }
+    let sources = volume.projected.as_ref().map(|one| items(&one.sources));
+    let at = at.field("projected");
+    let at = at.field("sources");
+    for (index, source) in sources.unwrap_or_default().iter().enumerate() {
+        of_projection(source, &at.index(index), visit);
+    }
+}
 
-    fn items(
-        &self,
-        kind: &'static str,
-        name: &str,
-        keys: &Option<Vec<KeyToPath>>,
-        at: &At<'_>,
-        found: &mut Findings,
-    ) {
-        let at = at.field("items");
-        for (index, item) in items(keys).iter().enumerate() {
-            self.key(kind, name, &item.key, &at.index(index).field("key"), found);
-        }
+fn of_projection(source: &VolumeProjection, at: &At<'_>, visit: &mut Visit<'_>) {
+    if let Some(of) = source.config_map.as_ref().filter(|of| !is_on(of.optional)) {
+        let reference = Reference::new("ConfigMap", &of.name, Keys::Some(items(&of.items)));
+        visit(&reference, &at.field("configMap"));
+    }
+    if let Some(of) = source.secret.as_ref().filter(|of| !is_on(of.optional)) {
+        let reference = Reference::new("Secret", &of.name, Keys::Some(items(&of.items)));
+        visit(&reference, &at.field("secret"));
     }
 }

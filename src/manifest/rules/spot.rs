@@ -4,9 +4,9 @@ use std::path::Path;
 
 use k8s_openapi::api::core::v1::{Container, PodSpec};
 
-use super::across::every_spec;
 use super::containers::every_container;
 use super::fault::items;
+use super::specs::every_spec;
 use crate::manifest::read::Read;
 use crate::manifest::source::{At, FindingType, Findings, Located};
 

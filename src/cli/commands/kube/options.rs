@@ -7,7 +7,7 @@ use super::super::super::CalledAs;
 use super::super::super::args::{Play, Validation};
 use super::super::super::error::Error;
 use super::super::super::output::warn;
-use super::super::input::sources;
+use super::super::inputs::sources;
 use super::reading::refuse_errors;
 use crate::manifest::{self, ReadOptions, UnknownFields};
 use crate::model::infra::EtcHostname;

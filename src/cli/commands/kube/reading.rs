@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::super::super::error::Error;
 use super::super::super::output::{tell, warnings_wanted};
-use super::super::input::sources;
-use crate::manifest::{self, Located, ReadOptions, Reading, Severity, UnknownFields};
+use super::super::inputs::sources;
+use crate::manifest::{self, Extent, Located, ReadOptions, Reading, Severity, UnknownFields};
 use crate::names::{ApplicationName, ObjectName};
 use crate::translate::{self, Application, PlayOptions, TranslatedReading};
 
@@ -20,7 +20,7 @@ pub(super) fn read_application(
         ..ReadOptions::default()
     };
     let mut reading = manifest::read(&sources(files)?, &read_options);
-    manifest::rules::check_all(&mut reading);
+    manifest::rules::check_all(&mut reading, Extent::Part);
     let translated = translate::translate_reading(&mut reading, options);
     if let Some(finding) = translated.option_findings.0.first() {
         let text = format!(
