@@ -7,6 +7,7 @@ use super::action::{Action, Plan};
 use super::address::{Bridge, addresses_in_use, choose_addresses};
 use super::replace::{self, Change};
 use crate::clock::{Clock, IdSource};
+use crate::model::container::ContainerSpec;
 use crate::model::observed::{
     ContainerRecord, LogDriver, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord,
     Standing, VolumeRecord,
@@ -16,7 +17,7 @@ use crate::model::volume::NamedVolumeSpec;
 use crate::names::{
     ApplicationName, ContainerId, ImageId, ImageRef, NetworkName, ObjectName, PodId, PodName, hex,
 };
-use crate::translate::Application;
+use crate::translate::{Application, ConfigMapData, SecretData};
 
 /// What a play wants.
 #[derive(Debug, Clone)]
@@ -84,7 +85,7 @@ pub fn play(
     clock: &dyn Clock,
 ) -> Result<Plan, PlanError> {
     let PlayWish {
-        name: owner,
+        name,
         application,
         start,
         existing,
@@ -96,92 +97,184 @@ pub fn play(
         config_maps,
         secrets,
     } = application;
-    let now = clock.now();
-    let mut steps = Steps::default();
-    for spec in missing_volumes(volumes, &pods, observed) {
-        steps.volumes.push(Action::CreateVolume(VolumeRecord {
-            application: Some(owner.clone()),
-            created: now,
-            spec,
-        }));
+    let mut planner = Planner {
+        owner: name,
+        start,
+        existing,
+        log_driver,
+        now: clock.now(),
+        observed,
+        host,
+        ids,
+        changed: BTreeSet::new(),
+        steps: Steps::default(),
+    };
+    planner.volumes(missing_volumes(volumes, &pods, observed));
+    planner.config_maps(config_maps)?;
+    planner.secrets(secrets)?;
+    planner.pods(pods)?;
+    Ok(planner.steps.into_plan())
+}
+
+/// Plans one kind of object after the other.
+struct Planner<'a> {
+    owner: ApplicationName,
+    start: bool,
+    existing: Existing,
+    log_driver: LogDriver,
+    now: jiff::Timestamp,
+    observed: &'a Observed,
+    host: &'a Host,
+    ids: &'a mut dyn IdSource,
+    /// The ConfigMaps and Secrets that will have other data: pods that use them are made anew.
+    changed: BTreeSet<(ObjectKind, ObjectName)>,
+    steps: Steps,
+}
+
+impl Planner<'_> {
+    fn volumes(&mut self, missing: Vec<NamedVolumeSpec>) {
+        for spec in missing {
+            self.steps.volumes.push(Action::CreateVolume(VolumeRecord {
+                application: Some(self.owner.clone()),
+                created: self.now,
+                spec,
+            }));
+        }
     }
-    let mut changed = BTreeSet::new();
-    for map in config_maps {
-        let record = ObjectRecord {
-            name: map.name,
-            application: Some(owner.clone()),
-            created: now,
-            immutable: map.immutable,
-            content: ObjectContent::ConfigMap(map.data),
-        };
-        match present(observed, &record) {
-            Some(old) if old.content == record.content => {}
-            Some(old) if old.immutable => return Err(immutable(&record)),
-            _ => {
-                changed.insert((ObjectKind::ConfigMap, record.name.clone()));
-                steps.objects.push(Action::PutConfigMap(record));
+
+    fn config_maps(&mut self, maps: Vec<ConfigMapData>) -> Result<(), PlanError> {
+        for map in maps {
+            let content = ObjectContent::ConfigMap(map.data);
+            let record = self.object(map.name, map.immutable, content);
+            match present(self.observed, &record) {
+                Some(old) if old.content == record.content => continue,
+                Some(old) if old.immutable => return Err(immutable(&record)),
+                _ => {}
             }
+            self.changed
+                .insert((ObjectKind::ConfigMap, record.name.clone()));
+            self.steps.objects.push(Action::PutConfigMap(record));
         }
+        Ok(())
     }
-    for data in secrets {
-        if existing == Existing::Replace && host.same_secrets.contains(&data.name) {
-            continue;
-        }
-        let record = ObjectRecord {
-            name: data.name.clone(),
-            application: Some(owner.clone()),
-            created: now,
-            immutable: data.immutable,
-            content: ObjectContent::Secret {
-                id: hex(&ids.draw()),
+
+    fn secrets(&mut self, secrets: Vec<SecretData>) -> Result<(), PlanError> {
+        for data in secrets {
+            if self.existing == Existing::Replace && self.host.same_secrets.contains(&data.name) {
+                continue;
+            }
+            let content = ObjectContent::Secret {
+                id: hex(&self.ids.draw()),
                 keys: data.values.keys().cloned().collect(),
                 kind: data.kind.clone(),
-            },
-        };
-        if present(observed, &record).is_some_and(|old| old.immutable) {
-            return Err(immutable(&record));
-        }
-        changed.insert((ObjectKind::Secret, record.name.clone()));
-        steps.objects.push(Action::PutSecret { record, data });
-    }
-    let mut taken = addresses_in_use(observed);
-    let mut names = BTreeSet::new();
-    for spec in pods {
-        if !names.insert(spec.name.clone()) {
-            return Err(PlanError::PodTwice { name: spec.name });
-        }
-        let old = observed.pod(&spec.name);
-        let change = match (old, existing) {
-            (None, _) => Change::Create,
-            (Some(old), Existing::Refuse) => {
-                let id = old.record.id.clone();
-                return Err(PlanError::PodExists {
-                    name: spec.name,
-                    id,
-                });
-            }
-            (Some(old), Existing::Replace) => {
-                let wanted = (&spec, log_driver);
-                replace::change(old, wanted, &host.images, &changed)
-            }
-        };
-        for left in replace::left_over(observed, &spec.name, old) {
-            steps.left_over.push(remove(left));
-        }
-        if let (Some(old), Change::Keep) = (old, change) {
-            steps.keep(old, start);
-            continue;
-        }
-        let mut pod = new_pod(spec, &owner, host, &mut taken, ids, now)?;
-        pod.record.log_driver = log_driver;
-        if let Some(old) = old {
-            pod.record.standing = Standing::Candidate {
-                of: old.record.id.clone(),
             };
+            let record = self.object(data.name.clone(), data.immutable, content);
+            if present(self.observed, &record).is_some_and(|old| old.immutable) {
+                return Err(immutable(&record));
+            }
+            self.changed
+                .insert((ObjectKind::Secret, record.name.clone()));
+            self.steps.objects.push(Action::PutSecret { record, data });
         }
-        steps.create(pod, old.map(|old| (old, change)), start);
+        Ok(())
     }
-    Ok(steps.into_plan())
+
+    fn object(&self, name: ObjectName, immutable: bool, content: ObjectContent) -> ObjectRecord {
+        ObjectRecord {
+            name,
+            application: Some(self.owner.clone()),
+            created: self.now,
+            immutable,
+            content,
+        }
+    }
+
+    fn pods(&mut self, pods: Vec<PodSpec>) -> Result<(), PlanError> {
+        let mut taken = addresses_in_use(self.observed);
+        let mut names = BTreeSet::new();
+        for spec in pods {
+            if !names.insert(spec.name.clone()) {
+                return Err(PlanError::PodTwice { name: spec.name });
+            }
+            let old = self.observed.pod(&spec.name);
+            let change = self.change(&spec, old)?;
+            for left in replace::left_over(self.observed, &spec.name, old) {
+                self.steps.left_over.push(remove(left));
+            }
+            if let (Some(old), Change::Keep) = (old, change) {
+                self.steps.keep(old, self.start);
+                continue;
+            }
+            let mut pod = self.new_pod(spec, &mut taken)?;
+            if let Some(old) = old {
+                pod.record.standing = Standing::Candidate {
+                    of: old.record.id.clone(),
+                };
+            }
+            let replaced = old.map(|old| (old, change));
+            self.steps.create(pod, replaced, self.start);
+        }
+        Ok(())
+    }
+
+    fn change(&self, spec: &PodSpec, old: Option<&ObservedPod>) -> Result<Change, PlanError> {
+        match (old, self.existing) {
+            (None, _) => Ok(Change::Create),
+            (Some(old), Existing::Refuse) => Err(PlanError::PodExists {
+                name: spec.name.clone(),
+                id: old.record.id.clone(),
+            }),
+            (Some(old), Existing::Replace) => {
+                let wanted = (spec, self.log_driver);
+                let images = &self.host.images;
+                Ok(replace::change(old, wanted, images, &self.changed))
+            }
+        }
+    }
+
+    fn new_pod(
+        &mut self,
+        spec: PodSpec,
+        taken: &mut BTreeSet<Ipv4Addr>,
+    ) -> Result<ObservedPod, PlanError> {
+        let id = PodId::draw(self.ids);
+        let infra = ContainerId::draw(self.ids);
+        let containers = spec
+            .all_containers()
+            .map(|container| self.container(&spec, container, &id))
+            .collect::<Result<_, PlanError>>()?;
+        let record = PodRecord {
+            addresses: choose_addresses(&spec, self.host, taken)?,
+            id,
+            application: self.owner.clone(),
+            created: self.now,
+            infra,
+            standing: Standing::Serving,
+            log_driver: self.log_driver,
+            spec,
+        };
+        Ok(ObservedPod { record, containers })
+    }
+
+    fn container(
+        &mut self,
+        pod: &PodSpec,
+        container: &ContainerSpec,
+        id: &PodId,
+    ) -> Result<ContainerRecord, PlanError> {
+        let image = self.host.images.get(&container.image);
+        let image = image.ok_or_else(|| PlanError::NoImage {
+            pod: pod.name.clone(),
+            image: container.image.clone(),
+        })?;
+        Ok(ContainerRecord::new(
+            ContainerId::draw(self.ids),
+            id.clone(),
+            container,
+            image.clone(),
+            self.now,
+        ))
+    }
 }
 
 /// The actions of a play by their turn.
@@ -283,47 +376,4 @@ fn immutable(record: &ObjectRecord) -> PlanError {
         kind: record.content.kind(),
         name: record.name.clone(),
     }
-}
-
-fn new_pod(
-    spec: PodSpec,
-    owner: &ApplicationName,
-    host: &Host,
-    taken: &mut BTreeSet<Ipv4Addr>,
-    ids: &mut dyn IdSource,
-    now: jiff::Timestamp,
-) -> Result<ObservedPod, PlanError> {
-    let id = PodId::draw(ids);
-    let infra = ContainerId::draw(ids);
-    let containers = spec
-        .all_containers()
-        .map(|container| {
-            let image = host
-                .images
-                .get(&container.image)
-                .ok_or_else(|| PlanError::NoImage {
-                    pod: spec.name.clone(),
-                    image: container.image.clone(),
-                })?;
-            let record = ContainerRecord::new(
-                ContainerId::draw(ids),
-                id.clone(),
-                container,
-                image.clone(),
-                now,
-            );
-            Ok(record)
-        })
-        .collect::<Result<_, PlanError>>()?;
-    let record = PodRecord {
-        addresses: choose_addresses(&spec, host, taken)?,
-        id,
-        application: owner.clone(),
-        created: now,
-        infra,
-        standing: Standing::Serving,
-        log_driver: LogDriver::File,
-        spec,
-    };
-    Ok(ObservedPod { record, containers })
 }
