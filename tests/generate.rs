@@ -4,6 +4,8 @@
 mod cases;
 #[path = "generated/files.rs"]
 mod files;
+#[path = "support/kubectl.rs"]
+mod program;
 mod support {
     pub(crate) mod draw;
     pub(crate) mod drawn;
@@ -347,7 +349,7 @@ fn kubectl_reads_every_text_as_it_was() {
 
 /// Lets kubectl read a manifest and write it as JSON, without any server.
 fn through_kubectl(yaml: &str) -> Option<String> {
-    let mut child = Command::new("kubectl")
+    let mut child = Command::new(program::kubectl()?)
         .args([
             "annotate",
             "--local",
@@ -362,7 +364,7 @@ fn through_kubectl(yaml: &str) -> Option<String> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .ok()?;
+        .unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(yaml.as_bytes()).unwrap();
     drop(stdin);
