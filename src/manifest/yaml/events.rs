@@ -116,6 +116,9 @@ impl Reader<'_, '_> {
         if word.style == ScalarStyle::DoubleQuoted {
             self.refuse_escaped_slash(&place)?;
         }
+        if word.tag.is_some() && word.value.is_empty() {
+            self.refuse_comma_after_whole_tag(place.end)?;
+        }
         if word.resolves && word.value == "<<" && self.builder.expects_key() {
             self.builder.merge_key(place);
             return Ok(());
@@ -173,6 +176,17 @@ impl Reader<'_, '_> {
             escaped = !escaped && character == '\\';
         }
         Ok(())
+    }
+
+    /// go-yaml wants a blank behind the whole name of a tag (`!<a>`), even before a comma.
+    fn refuse_comma_after_whole_tag(&self, end: usize) -> Result<(), SyntaxError> {
+        match self.builder.source_text(end.saturating_sub(1)..end + 1) {
+            ">," => Err(SyntaxError::new(
+                end..end + 1,
+                "did not find expected whitespace or line break",
+            )),
+            _ => Ok(()),
+        }
     }
 
     fn explain(&self, error: &libyaml_safer::Error) -> SyntaxError {

@@ -48,7 +48,7 @@ impl<'t> Guarded<'t> {
         Ok(guarded)
     }
 
-    /// Puts blanks before each comma that ends a tag (`[!a, b]`), where the scanner has no answer.
+    /// Puts blanks before each comma that ends a tag (`[!a, b]`), where the scanner would panic.
     ///
     /// Such a comma may as well stand inside a string: [`Guarded::restore`] takes the blanks out again. They are
     /// more than stand before any other comma, so what is taken out is what was put in.
