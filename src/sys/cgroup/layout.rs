@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::OnceLock;
 
 use super::group::Cgroup;
 use super::{CgroupError, refused};
@@ -35,14 +36,20 @@ pub enum CgroupVersion {
 }
 
 impl Cgroups {
-    /// Finds the hierarchies among the mounts of this process.
+    /// Finds the hierarchies among the mounts of this process, once: they stay where they are as long as it lives,
+    /// and a host with a thousand pods has six thousand mounts to look through.
     ///
     /// # Errors
     /// There are none.
-    pub fn detect() -> Result<Self, CgroupError> {
+    pub fn detect() -> Result<&'static Self, CgroupError> {
+        static FOUND: OnceLock<Cgroups> = OnceLock::new();
+        if let Some(found) = FOUND.get() {
+            return Ok(found);
+        }
         let path = Path::new("/proc/self/mountinfo");
         let mounts = fs::read_to_string(path).map_err(refused("reading", path))?;
-        Self::from_mountinfo(&mounts).ok_or(CgroupError::NotMounted)
+        let found = Self::from_mountinfo(&mounts).ok_or(CgroupError::NotMounted)?;
+        Ok(FOUND.get_or_init(|| found))
     }
 
     pub(super) fn from_mountinfo(text: &str) -> Option<Self> {

@@ -22,8 +22,8 @@ fn layouts() -> Vec<Cgroups> {
             layout: Layout::V2(mount.to_owned()),
         })
         .collect();
-    if !layouts.contains(&host) {
-        layouts.push(host);
+    if !layouts.contains(host) {
+        layouts.push(host.clone());
     }
     layouts
 }
