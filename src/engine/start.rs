@@ -21,6 +21,7 @@ use super::launch::{
     self, HostDevice, HostFacts, JoinedNamespaces, LaunchError, LaunchFacts, PidChoice, PodFiles,
     ResolvedVolume, RootFs,
 };
+use super::ledger::Ledger;
 use super::network::{OtherPods, PortHold, hold_ports};
 use super::objects::Objects;
 use super::paths::{Paths, PodPaths};
@@ -39,7 +40,7 @@ use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord, Standing};
 use crate::model::state::ExitStatus;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
-use crate::state::{LockDir, Store};
+use crate::state::Store;
 use crate::sys::mount;
 use crate::sys::namespace::NamespaceKind;
 use crate::sys::process::{self, Ended, PidFd};
@@ -96,6 +97,7 @@ pub struct Streams {
 #[derive(Debug)]
 pub struct Context {
     installation: Paths,
+    ledger: Ledger,
     pod: PodRecord,
     records: Vec<ContainerRecord>,
     images: Vec<ImageRecord>,
@@ -115,13 +117,17 @@ impl Context {
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn open(installation: Paths, pod: &ObservedPod) -> Result<Self, EngineError> {
-        let store = open_store(&installation)?;
-        let mut images: Vec<ImageRecord> = store.images()?;
+    pub fn open(
+        installation: Paths,
+        pod: &ObservedPod,
+        ledger: Ledger,
+    ) -> Result<Self, EngineError> {
+        let mut images: Vec<ImageRecord> = ledger.read(Store::images)?;
         images.retain(|image| pod.containers.iter().any(|c| c.image == image.id));
         let content = ContentStore::open(&installation.root, Path::new("/proc/self/exe"))?;
         Ok(Self {
             installation,
+            ledger,
             pod: pod.record.clone(),
             records: pod.containers.clone(),
             images,
@@ -137,6 +143,12 @@ impl Context {
     #[must_use]
     pub fn paths(&self) -> PodPaths {
         self.installation.pod(&self.pod.id)
+    }
+
+    /// Returns where compiled filters of system calls are kept.
+    #[must_use]
+    pub fn filters(&self) -> PathBuf {
+        self.installation.filters()
     }
 
     /// Returns the pod as it was recorded.
@@ -187,14 +199,11 @@ impl Context {
         let paths = self.paths();
         // A start that was killed half-way may have left a process that nobody knows.
         cgroups::kill(&paths.container_cgroup(&record.name))?;
-        let store = open_store(&self.installation)?;
-        let objects = Objects::load(
-            &self.installation,
-            &store.objects().map_err(EngineError::from)?,
-        )
-        .map_err(EngineError::from)?;
-        let named_volumes = store.volumes().map_err(EngineError::from)?;
-        drop(store);
+        let (objects, named_volumes) = self
+            .ledger
+            .read(|store| Ok((store.objects()?, store.volumes()?)))
+            .map_err(EngineError::from)?;
+        let objects = Objects::load(&self.installation, &objects).map_err(EngineError::from)?;
         let node = Node::of_host();
         let facts = Facts {
             pod: &self.pod,
@@ -257,6 +266,11 @@ impl Context {
         }
     }
 
+    /// Closes the database until it is needed again.
+    pub fn close_store(&self) {
+        self.ledger.close();
+    }
+
     /// Lets the keeper forget the pod: this supervisor ends because nothing is left to do.
     pub fn release(&self) {
         let slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
@@ -300,12 +314,15 @@ impl Context {
 
     /// Returns the pod as it is recorded now, and those of its ports that no pod has whose place it is to take.
     fn standing(&self) -> Result<(PodRecord, Vec<PublishedPort>), EngineError> {
-        let store = open_store(&self.installation)?;
-        let pod = store.pod(&self.pod.id)?.ok_or(EngineError::Removed)?.record;
-        let before = match &pod.standing {
-            Standing::Candidate { of } => store.pod(of)?,
-            Standing::Serving | Standing::Retired { .. } => None,
-        };
+        let (pod, before) = self.ledger.read(|store| {
+            let pod = store.pod(&self.pod.id)?;
+            let before = match pod.as_ref().map(|pod| &pod.record.standing) {
+                Some(Standing::Candidate { of }) => store.pod(of)?,
+                Some(Standing::Serving | Standing::Retired { .. }) | None => None,
+            };
+            Ok((pod, before))
+        })?;
+        let pod = pod.ok_or(EngineError::Removed)?.record;
         let mut ports: Vec<_> = pod.spec.published_ports().collect();
         if let Some(before) = before {
             let taken: Vec<_> = before.record.spec.published_ports().collect();
@@ -361,11 +378,13 @@ impl Context {
         let layer = make_layer(&paths.init_layer(), vec![self.content.empty_layer()], true)?;
         let launch = launch::infra::decide(launch::infra::InfraFacts {
             id: self.pod.infra.clone(),
+            pod: paths.run.clone(),
             bundle: bundle.clone(),
             rootfs: layer,
             stdout: bundle.join("stdout"),
             stderr: bundle.join("stderr"),
             cgroup: paths.init_cgroup(),
+            filters: self.installation.filters(),
             namespaces: &joined(&self.pod, paths),
             host: &host,
         });
@@ -480,11 +499,13 @@ impl Context {
             container,
             LaunchFacts {
                 id: record.id.clone(),
+                pod: paths.run.clone(),
                 bundle: bundle.to_owned(),
                 rootfs,
                 stdout: bundle.join("stdout"),
                 stderr: bundle.join("stderr"),
                 cgroup: paths.container_cgroup(&record.name),
+                filters: self.installation.filters(),
                 runtime: self.installation.runtime.clone(),
                 image: &image.config,
                 hostname: &self.hostname(),
@@ -559,12 +580,12 @@ impl Context {
     /// # Errors
     /// What could not be removed, in words.
     pub fn tear_down(&self) -> Result<(), String> {
-        let store = open_store(&self.installation).map_err(|error| error.to_string())?;
         let on_bridge = |pod: &ObservedPod| {
             matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. })
                 && pod.record.id != self.pod.id
         };
-        let observed = store.observed().map_err(|error| error.to_string())?;
+        let observed = self.ledger.read(Store::observed);
+        let observed = observed.map_err(|error| error.to_string())?;
         let others = if observed.pods.iter().any(on_bridge) {
             OtherPods::Remain
         } else {
@@ -622,10 +643,6 @@ pub(super) fn was_killed_for_memory(paths: &PodPaths, name: &ContainerName) -> b
     // The mark is made before the cgroup goes: asked in this order, one of them tells.
     cgroups::had_oom_kill(&paths.container_cgroup(name))
         || paths.bundle(name).join(OOM_MARK).exists()
-}
-
-fn open_store(paths: &Paths) -> Result<Store, EngineError> {
-    Ok(Store::open(&paths.root, LockDir::open(&paths.locks())?)?)
 }
 
 fn is_read_only(volume: &VolumeSpec) -> bool {

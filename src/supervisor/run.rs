@@ -23,6 +23,7 @@ use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
 use super::pauses::Pauses;
 use super::probe::{self, Past, Patient};
 use super::recorder::Recorder;
+use crate::engine::ledger::Ledger;
 use crate::engine::paths::Paths;
 use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Started};
@@ -74,10 +75,8 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
     } = inheritance;
     memory::share_one_heap();
     leave_caller(&instructions.paths)?;
-    let recorder = Recorder::new(
-        Arc::new(instructions.paths.clone()),
-        instructions.pod.clone(),
-    );
+    let ledger = Ledger::new(&instructions.paths);
+    let recorder = Recorder::new(instructions.pod.clone(), ledger.clone());
     let Some(pod) = recorder.pod().map_err(io::Error::other)? else {
         // Removed since somebody thought it needed a supervisor: the socket was made anew for nothing.
         let socket = instructions.paths.sockets();
@@ -90,7 +89,9 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         .thread_keep_alive(Duration::from_secs(1))
         .build()?;
     runtime.block_on(async {
-        let mut supervisor = Supervisor::new(instructions.paths, pod, recorder, listener, lease)?;
+        let paths = instructions.paths;
+        let context = Context::open(paths, &pod, ledger).map_err(io::Error::other)?;
+        let mut supervisor = Supervisor::new(context, pod, recorder, listener, lease)?;
         supervisor.adopt();
         let ended = supervisor.run().await;
         supervisor.context.release();
@@ -137,7 +138,7 @@ type Batch = JoinHandle<(Changes, Result<Vec<Intent>, StoreError>)>;
 
 impl Supervisor {
     fn new(
-        paths: Paths,
+        context: Context,
         pod: ObservedPod,
         recorder: Recorder,
         listener: StdListener,
@@ -146,7 +147,6 @@ impl Supervisor {
         listener.set_nonblocking(true)?;
         let boot = BootId(clock::boot_id()?);
         let (sender, notes) = unbounded_channel();
-        let context = Context::open(paths, &pod).map_err(io::Error::other)?;
         let machine = Machine::new(pod, boot.clone(), &context.stop_signals(), now());
         Ok(Self {
             context: Arc::new(context),
@@ -238,6 +238,7 @@ impl Supervisor {
                 () = tokio::time::sleep(LINGER), if idle => return Ok(()),
                 () = tokio::time::sleep(SETTLE), if !settled && batch.is_none() => {
                     settled = true;
+                    self.context.close_store();
                     // What cannot be given back is kept.
                     let _ = memory::release_unused();
                     continue;
@@ -298,10 +299,6 @@ impl Supervisor {
                     }
                     self.seen = self.seen.max(intent.seq);
                     self.handle(Event::Intent(intent));
-                }
-                if self.machine.is_idle() || self.machine.next_wake().is_none() && !self.has_work()
-                {
-                    self.recorder.close();
                 }
                 None
             }
