@@ -49,6 +49,8 @@ pub struct ExecRequest {
     pub start_time: u64,
     /// Holds the `config.json` the container was made from.
     pub bundle: PathBuf,
+    /// Where compiled filters of system calls are kept.
+    pub filters: PathBuf,
     /// The container's cgroup, absolute in the cgroup tree.
     pub cgroup: String,
     pub args: Vec<String>,

@@ -75,6 +75,8 @@ fn object_words(source: &EnvSource) -> String {
 #[serde(deny_unknown_fields)]
 pub struct Launch {
     pub id: ContainerId,
+    /// The tmpfs of its pod, beside those of all other pods.
+    pub pod: PathBuf,
     /// Holds `config.json`, the mount point `rootfs`, and what the stage prepares.
     pub bundle: PathBuf,
     pub rootfs: RootFs,
@@ -84,6 +86,8 @@ pub struct Launch {
     pub stderr: PathBuf,
     /// The container's cgroup, absolute in the cgroup tree.
     pub cgroup: String,
+    /// Where compiled filters of system calls are kept.
+    pub filters: PathBuf,
     /// Another OCI runtime than the embedded one.
     pub runtime: Option<PathBuf>,
     pub user: UserWish,
@@ -197,11 +201,13 @@ pub struct ResolvedVolume {
 /// What a launch is decided from, beside the specs.
 pub struct LaunchFacts<'a> {
     pub id: ContainerId,
+    pub pod: PathBuf,
     pub bundle: PathBuf,
     pub rootfs: RootFs,
     pub stdout: PathBuf,
     pub stderr: PathBuf,
     pub cgroup: String,
+    pub filters: PathBuf,
     pub runtime: Option<PathBuf>,
     pub image: &'a ImageConfig,
     /// What `HOSTNAME` says.
@@ -243,12 +249,14 @@ pub fn decide(
     let spec = spec(container, &facts, process, seccomp, mounts);
     Ok(Launch {
         id: facts.id,
+        pod: facts.pod,
         bundle: facts.bundle,
         rootfs: facts.rootfs,
         sources,
         stdout: facts.stdout,
         stderr: facts.stderr,
         cgroup: facts.cgroup,
+        filters: facts.filters,
         runtime: facts.runtime,
         user: user_wish(pod, container, facts.image, bounding),
         program: LaunchProgram::OfSpec,

@@ -58,6 +58,12 @@ impl Paths {
         self.runroot.join("sockets")
     }
 
+    /// Returns where compiled filters of system calls are kept.
+    #[must_use]
+    pub fn filters(&self) -> PathBuf {
+        self.runroot.join("filters")
+    }
+
     /// Returns where the named volumes are.
     #[must_use]
     pub fn volumes(&self) -> PathBuf {

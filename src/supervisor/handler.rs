@@ -74,6 +74,7 @@ async fn execute(subject: &Subject, command: &[String]) -> Answer {
         pid: subject.process.pid,
         start_time: subject.process.start_time,
         bundle: paths.bundle(&subject.name),
+        filters: subject.context.filters(),
         cgroup: paths.container_cgroup(&subject.name),
         args: command.to_vec(),
         env: Vec::new(),

@@ -23,6 +23,14 @@ pub fn sealed(name: &str, content: &[u8]) -> io::Result<File> {
     Ok(file)
 }
 
+/// Returns an anonymous file that is empty, for what can only be written to a descriptor.
+///
+/// # Errors
+/// The kernel has no memory for it.
+pub fn scratch(name: &str) -> io::Result<File> {
+    Ok(File::from(memfd_create(name, MemfdFlags::CLOEXEC)?))
+}
+
 /// Returns whether nobody can change the file any more.
 #[must_use]
 pub fn is_sealed(file: impl AsFd) -> bool {

@@ -21,6 +21,7 @@ pub mod overlay;
 pub mod path;
 pub mod process;
 pub mod procfs;
+pub mod seccomp;
 pub mod socket;
 pub mod subnet;
 pub mod sysctl;

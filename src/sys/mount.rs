@@ -44,6 +44,8 @@ pub enum Propagation {
     Slave,
     /// Not at all.
     Private,
+    /// Not at all, and it is left out wherever a tree of mounts is copied.
+    Unbindable,
 }
 
 /// Whether an operation covers the mounts below the target.
@@ -86,6 +88,7 @@ pub fn set_propagation(
         Propagation::Shared => MsFlags::MS_SHARED,
         Propagation::Slave => MsFlags::MS_SLAVE,
         Propagation::Private => MsFlags::MS_PRIVATE,
+        Propagation::Unbindable => MsFlags::MS_UNBINDABLE,
     };
     mount(
         None::<&str>,

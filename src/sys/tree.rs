@@ -78,22 +78,45 @@ pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
     nix::unistd::fchdir(directory)?;
     unshare_mounts().map_err(io::Error::other)?;
     set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).map_err(io::Error::other)?;
-    let tree = clone_tree(Path::new("."), Depth::One)?;
+    enter_copy(Depth::One)?;
+    let data_only = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    remount_bind(Path::new("/"), data_only).map_err(io::Error::other)
+}
+
+/// Gives this process the mounts it has but for those at the given places and what is mounted in them.
+///
+/// Its mount namespace must be its own, and its mounts shared with no other. A place where nothing is mounted is
+/// no error.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn leave_out<'a>(places: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    for place in places {
+        // One that is no mount any more, or never was, has nothing to leave out.
+        let _ = set_propagation(place, Propagation::Unbindable, Depth::One);
+    }
+    nix::unistd::chdir("/")?;
+    enter_copy(Depth::Tree)
+}
+
+/// Copies the mounts from the working directory on, and makes the copy the root; the old root goes.
+fn enter_copy(depth: Depth) -> io::Result<()> {
+    let tree = clone_tree(Path::new("."), depth)?;
     attach(tree.as_fd(), Path::new("."))?;
     nix::unistd::fchdir(&tree)?;
     // pivot_root(2): with `.` twice the old root lies on the new one, and `.` is then the old.
     nix::unistd::pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
-    nix::unistd::chdir("/")?;
-    let data_only = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    remount_bind(Path::new("/"), data_only).map_err(io::Error::other)
+    Ok(nix::unistd::chdir("/")?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::for_tests::in_mount_namespace;
+    use crate::sys::mount::mount_tmpfs;
     use std::fs;
+    use std::path::PathBuf;
 
     #[test]
     fn a_cloned_tree_is_attached_elsewhere_and_a_pidfd_pinned() {
@@ -118,6 +141,29 @@ mod tests {
                 return;
             }
             fs::File::open(&pinned).unwrap();
+        });
+    }
+
+    #[test]
+    fn what_is_left_out_is_gone_with_all_that_is_mounted_in_it() {
+        in_mount_namespace(|dir| {
+            let places = ["kept", "left", "plain"].map(|name| dir.join(name));
+            for place in &places {
+                fs::create_dir(place).unwrap();
+            }
+            for place in &places[..2] {
+                mount_tmpfs(place, 0o700, None, MsFlags::empty()).unwrap();
+                let inner = place.join("inner");
+                fs::create_dir(&inner).unwrap();
+                mount_tmpfs(&inner, 0o700, None, MsFlags::empty()).unwrap();
+                fs::write(inner.join("f"), "x").unwrap();
+            }
+            leave_out(places[1..].iter().map(PathBuf::as_path)).unwrap();
+            let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            assert!(mounts.contains("/kept/inner"), "{mounts}");
+            assert!(!mounts.contains("/left"), "{mounts}");
+            assert!(places[0].join("inner/f").exists());
+            assert!(places[1].exists() && !places[1].join("inner").exists());
         });
     }
 }

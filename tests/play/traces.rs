@@ -107,11 +107,12 @@ pub(crate) fn command_line(pid: i32) -> String {
     String::from_utf8_lossy(&text).replace('\0', " ")
 }
 
-/// The database's own files, images, directories that stay when they are empty, and what a test itself writes.
+/// The database's own files, images, compiled filters, directories that stay when they are empty, and what a test itself writes.
 const IGNORED: &[&str] = &[
     "db.sqlite-wal",
     "db.sqlite-shm",
     "images",
+    "filters",
     "files",
     "keeper",
     "lease-keeper",

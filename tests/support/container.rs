@@ -100,6 +100,10 @@ impl Rig {
         self.path().join("bundle")
     }
 
+    pub(crate) fn filters(&self) -> PathBuf {
+        self.path().join("filters")
+    }
+
     pub(crate) fn cgroup(&self) -> String {
         format!("{}/app", self.cgroup)
     }
@@ -157,6 +161,7 @@ impl Rig {
     pub(crate) fn decide_in(&self, pod: &PodSpec, container: &ContainerSpec) -> Launch {
         let facts = LaunchFacts {
             id: ContainerId::parse(&"c".repeat(64)).expect("id"),
+            pod: self.path().to_owned(),
             bundle: self.bundle(),
             rootfs: RootFs {
                 lower: vec![self.layer()],
@@ -166,6 +171,7 @@ impl Rig {
             stdout: self.bundle().join("stdout"),
             stderr: self.bundle().join("stderr"),
             cgroup: self.cgroup(),
+            filters: self.filters(),
             runtime: self.runtime.clone(),
             image: &self.image,
             hostname: "web",
@@ -190,6 +196,7 @@ impl Rig {
     pub(crate) fn decide_infra(&self) -> Launch {
         launch::infra::decide(InfraFacts {
             id: ContainerId::parse(&"d".repeat(64)).expect("id"),
+            pod: self.path().to_owned(),
             bundle: self.bundle(),
             rootfs: RootFs {
                 lower: vec![self.path().join("shm")],
@@ -199,6 +206,7 @@ impl Rig {
             stdout: self.bundle().join("stdout"),
             stderr: self.bundle().join("stderr"),
             cgroup: self.cgroup(),
+            filters: self.filters(),
             namespaces: &self.namespaces,
             host: &HostFacts::read().expect("host"),
         })
@@ -277,6 +285,7 @@ impl Running {
             pid: self.pid,
             start_time: start_time(self.pid).expect("proc").expect("alive"),
             bundle: rig.bundle(),
+            filters: rig.filters(),
             cgroup: rig.cgroup(),
             args: ["sh", "-c", script].map(str::to_owned).to_vec(),
             env: vec![],

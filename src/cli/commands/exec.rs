@@ -80,6 +80,7 @@ fn request(engine: &Engine, arguments: &Exec) -> Result<(ExecRequest, EventSubje
         pid: process.pid,
         start_time: process.start_time,
         bundle: paths.bundle(&found.container.name),
+        filters: engine.paths().filters(),
         cgroup: paths.container_cgroup(&found.container.name),
         args: arguments.command.clone(),
         env,

@@ -123,6 +123,7 @@ fn run_ps(
         pid: process.pid,
         start_time: process.start_time,
         bundle: paths.bundle(&found.container.name),
+        filters: engine.paths().filters(),
         cgroup: paths.container_cgroup(&found.container.name),
         args: std::iter::once("ps".to_owned()).chain(flags).collect(),
         env: Vec::new(),

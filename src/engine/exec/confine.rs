@@ -1,14 +1,10 @@
 //! Makes the process of an exec what the processes of its container are.
 //!
-//! The order is the one the init went through: limits, directory, user, filter, capabilities; with
-//! `no_new_privs` the filter comes last, because then it needs no capability (`seccomp(2)`).
+//! The order is the one the init went through: limits, directory, user, and what it is kept from.
 
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{
-    Capabilities as OciCapabilities, LinuxCapabilities, PosixRlimit, PosixRlimitType, Process, Spec,
-};
-use libcontainer::seccomp::initialize_seccomp;
+use libcontainer::oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
@@ -16,13 +12,11 @@ use nix::unistd::chdir;
 
 use super::ExecRequest;
 use super::join::end_with_stage;
+use crate::engine::confine::Confinement;
 use crate::engine::launch::groups;
 use crate::engine::stage::{CreateError, Step};
 use crate::image::user::User;
-use crate::model::container::CAPABILITIES;
-use crate::sys::credentials::{
-    Capabilities, CapabilityBits, become_user, keep_capabilities, refuse_new_privileges,
-};
+use crate::sys::credentials::{Capabilities, become_user};
 
 /// Who the program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,15 +31,16 @@ pub(super) struct Identity {
 
 impl Identity {
     /// Returns what the container's init is.
-    pub(super) fn of_container(spec: &Spec) -> Result<Self, CreateError> {
-        let process = process(spec)?;
-        let user = process.user();
-        let sets = process.capabilities().as_ref();
+    pub(super) fn of_container(
+        spec: &Spec,
+        confinement: &Confinement,
+    ) -> Result<Self, CreateError> {
+        let user = process(spec)?.user();
         Ok(Self {
             uid: user.uid(),
             gid: user.gid(),
             groups: user.additional_gids().clone().unwrap_or_default(),
-            capabilities: sets.map(bits).unwrap_or_default(),
+            capabilities: confinement.capabilities,
             home: None,
         })
     }
@@ -82,26 +77,12 @@ fn process(spec: &Spec) -> Result<&Process, CreateError> {
     spec.process().as_ref().ok_or_else(missing)
 }
 
-fn bits(sets: &LinuxCapabilities) -> Capabilities {
-    let of = |set: &Option<OciCapabilities>| {
-        let names = set.iter().flatten().map(ToString::to_string);
-        let numbers = names.filter_map(|name| CAPABILITIES.iter().position(|known| *known == name));
-        CapabilityBits(numbers.fold(0, |bits, number| bits | 1 << number))
-    };
-    Capabilities {
-        bounding: of(sets.bounding()),
-        effective: of(sets.effective()),
-        permitted: of(sets.permitted()),
-        inheritable: of(sets.inheritable()),
-        ambient: of(sets.ambient()),
-    }
-}
-
-/// Confines this process.
+/// Makes this process what those of its container are.
 pub(super) fn confine(
     request: &ExecRequest,
     spec: &Spec,
     identity: &Identity,
+    confinement: Confinement,
 ) -> Result<(), CreateError> {
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
     let process = process(spec)?;
@@ -114,30 +95,13 @@ pub(super) fn confine(
     let cwd = request.cwd.as_deref().unwrap_or_else(|| process.cwd());
     // Before the user changes: the init went there as root too.
     let there = enter_directory(cwd)?;
-    let filter = spec
-        .linux()
-        .as_ref()
-        .and_then(|linux| linux.seccomp().as_ref());
-    let load = || match filter {
-        Some(filter) => initialize_seccomp(filter)
-            .map(drop)
-            .map_err(|error| failed(&error)),
-        None => Ok(()),
-    };
     become_user(identity.uid, identity.gid, &identity.groups).map_err(|error| failed(&error))?;
     end_with_stage()?;
-    let no_new_privileges = process.no_new_privileges() == Some(true);
-    if no_new_privileges {
-        refuse_new_privileges().map_err(|error| failed(&error))?;
-    } else {
-        load()?;
-    }
-    keep_capabilities(&identity.capabilities).map_err(|error| failed(&error))?;
+    confinement
+        .with_capabilities(identity.capabilities)
+        .enter()?;
     if !there {
         chdir(cwd).map_err(|errno| CreateError::io(Step::WorkingDirectory, cwd, &errno.into()))?;
-    }
-    if no_new_privileges {
-        load()?;
     }
     Ok(())
 }
@@ -176,7 +140,10 @@ fn set_limit(limit: &PosixRlimit) -> nix::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use libcontainer::oci_spec::runtime::{LinuxCapabilitiesBuilder, ProcessBuilder, SpecBuilder};
+    use crate::sys::credentials::CapabilityBits;
+    use libcontainer::oci_spec::runtime::{
+        Capabilities as OciCapabilities, LinuxCapabilitiesBuilder, ProcessBuilder, SpecBuilder,
+    };
 
     fn container(uid: u32) -> Identity {
         let names = ["CHOWN", "NET_RAW"].map(|name| name.parse().unwrap());
@@ -195,7 +162,8 @@ mod tests {
             .unwrap();
         process.user_mut().set_uid(uid);
         let spec = SpecBuilder::default().process(process).build().unwrap();
-        Identity::of_container(&spec).unwrap()
+        let confinement = Confinement::of(&spec, Path::new("/nowhere")).unwrap();
+        Identity::of_container(&spec, &confinement).unwrap()
     }
 
     fn user(uid: u32) -> User {

@@ -13,6 +13,7 @@ use nix::sys::signal::Signal;
 
 use super::confine::{self, Identity};
 use super::{ExecRequest, REPORT_FD, REQUEST_FD};
+use crate::engine::confine::Confinement;
 use crate::engine::stage::{CreateError, Step, execute};
 use crate::image::user;
 use crate::sys::cgroup::Cgroups;
@@ -69,6 +70,7 @@ fn run(request: OwnedFd, report: &UnixStream) -> Result<PidFd, CreateError> {
     let request = read_request(request)?;
     let container = find(&request)?;
     let spec = read_spec(&request.bundle)?;
+    let confinement = Confinement::of(&spec, &request.filters)?;
     // From here on the container's own processes could look at this one (CVE-2016-9962).
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Join, error);
     prctl::set_dumpable(false).map_err(|errno| failed(&errno))?;
@@ -84,7 +86,7 @@ fn run(request: OwnedFd, report: &UnixStream) -> Result<PidFd, CreateError> {
     match single.fork().map_err(|error| failed(&error))? {
         Fork::Parent(child) => Ok(child),
         Fork::Child => {
-            let error = become_program(&request, &spec, report);
+            let error = become_program(&request, &spec, confinement, report);
             tell(report, &error);
             leave(i32::from(error.code()))
         }
@@ -114,8 +116,12 @@ fn read_spec(bundle: &Path) -> Result<Spec, CreateError> {
 }
 
 /// Looks the user up in the container itself, whose root and `/proc` are this process's by now.
-fn identity(request: &ExecRequest, spec: &Spec) -> Result<Identity, CreateError> {
-    let own = Identity::of_container(spec)?;
+fn identity(
+    request: &ExecRequest,
+    spec: &Spec,
+    confinement: &Confinement,
+) -> Result<Identity, CreateError> {
+    let own = Identity::of_container(spec, confinement)?;
     let Some(text) = &request.user else {
         return Ok(own);
     };
@@ -127,10 +133,15 @@ fn identity(request: &ExecRequest, spec: &Spec) -> Result<Identity, CreateError>
 }
 
 /// Confines this process and becomes the program; returns only why it cannot.
-fn become_program(request: &ExecRequest, spec: &Spec, report: &UnixStream) -> CreateError {
-    let confined = identity(request, spec).and_then(|identity| {
+fn become_program(
+    request: &ExecRequest,
+    spec: &Spec,
+    confinement: Confinement,
+    report: &UnixStream,
+) -> CreateError {
+    let confined = identity(request, spec, &confinement).and_then(|identity| {
         leave_session(request, &identity, report)?;
-        confine::confine(request, spec, &identity)?;
+        confine::confine(request, spec, &identity, confinement)?;
         Ok(identity)
     });
     match confined {

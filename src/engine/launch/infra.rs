@@ -22,12 +22,14 @@ const NOBODY: &str = "65534:65534";
 /// What the launch of an init is decided from.
 pub struct InfraFacts<'a> {
     pub id: ContainerId,
+    pub pod: PathBuf,
     pub bundle: PathBuf,
     /// Of an empty layer.
     pub rootfs: RootFs,
     pub stdout: PathBuf,
     pub stderr: PathBuf,
     pub cgroup: String,
+    pub filters: PathBuf,
     /// The pod's; its PID namespace is the new one whatever is said here.
     pub namespaces: &'a JoinedNamespaces,
     pub host: &'a HostFacts,
@@ -88,12 +90,14 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
     spec.set_hostname(None);
     Launch {
         id: facts.id,
+        pod: facts.pod,
         bundle: facts.bundle,
         rootfs: facts.rootfs,
         sources: Vec::new(),
         stdout: facts.stdout,
         stderr: facts.stderr,
         cgroup: facts.cgroup,
+        filters: facts.filters,
         runtime: None,
         user: UserWish {
             user: NOBODY.to_owned(),

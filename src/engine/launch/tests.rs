@@ -80,6 +80,7 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
     };
     let facts = LaunchFacts {
         id: ContainerId::parse(&"a".repeat(64)).unwrap(),
+        pod: PathBuf::from("/p"),
         bundle: PathBuf::from("/b"),
         rootfs: RootFs {
             lower: vec![PathBuf::from("/l")],
@@ -89,6 +90,7 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
         stdout: PathBuf::from("/b/stdout"),
         stderr: PathBuf::from("/b/stderr"),
         cgroup: "/podwright/p/app".to_owned(),
+        filters: PathBuf::from("/f"),
         runtime: None,
         image: &image,
         hostname: "web",

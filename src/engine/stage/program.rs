@@ -1,4 +1,4 @@
-//! Finds the program of a container and becomes it.
+//! Finds the program of a container and becomes it, confined as its spec says.
 //!
 //! The last step is reported over a descriptor that closes with `execve(2)`: nothing and the end of
 //! file mean that the program runs; anything else is why it does not. The runtime alone could
@@ -20,6 +20,7 @@ use nix::unistd::{AccessFlags, access, execve};
 
 use super::error::{CreateError, Step};
 use super::infra;
+use crate::engine::confine::Confinement;
 
 /// What a container's first process becomes.
 #[derive(Debug, Clone)]
@@ -34,6 +35,7 @@ pub(super) enum Program {
 #[derive(Debug, Clone)]
 pub(super) struct Reporting {
     pub(super) program: Program,
+    pub(super) confinement: Arc<Confinement>,
     pub(super) report: Arc<OwnedFd>,
 }
 
@@ -50,12 +52,17 @@ impl Reporting {
 }
 
 impl Executor for Reporting {
+    /// The runtime has left the process the user, in the container's namespaces, with all capabilities.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        if matches!(self.program, Program::Infra) {
-            return Ok(());
-        }
-        let (args, env) = words(spec);
-        find_program(&args, &env).map(drop).map_err(|error| {
+        let confined = self.confinement.enter();
+        let found = confined.and_then(|()| match self.program {
+            Program::Infra => Ok(()),
+            Program::OfSpec => {
+                let (args, env) = words(spec);
+                find_program(&args, &env).map(drop)
+            }
+        });
+        found.map_err(|error| {
             self.tell(&error);
             ExecutorValidationError::ArgValidationError(error.to_string())
         })

@@ -1,0 +1,93 @@
+//! What the processes of a container are kept from, given up by a process that is about to become one.
+//!
+//! The init and what is run in the container later lose the same in the same order. The embedded runtime could do
+//! this for the init, but compiles the filter each time, and asks the kernel once for each capability.
+
+use std::path::Path;
+
+use libcontainer::oci_spec::runtime::{Capabilities as OciCapabilities, LinuxCapabilities, Spec};
+
+use super::filter::Filter;
+use super::stage::{CreateError, Step};
+use crate::model::container::CAPABILITIES;
+use crate::sys::credentials::{
+    Capabilities, CapabilityBits, keep_capabilities, refuse_new_privileges,
+};
+
+/// What a process keeps, and what it is kept from.
+#[derive(Debug, Clone)]
+pub(super) struct Confinement {
+    pub(super) capabilities: Capabilities,
+    filter: Option<Filter>,
+    no_new_privileges: bool,
+}
+
+impl Confinement {
+    /// Returns what a container's spec says; compiled filters are kept in a directory.
+    pub(super) fn of(spec: &Spec, filters: &Path) -> Result<Self, CreateError> {
+        let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
+        let process = spec.process().as_ref().ok_or_else(|| {
+            CreateError::new(Step::Confine, "the container's config.json has no process")
+        })?;
+        let profile = spec
+            .linux()
+            .as_ref()
+            .and_then(|linux| linux.seccomp().as_ref());
+        let filter = profile.map(|profile| Filter::of(profile, filters));
+        Ok(Self {
+            capabilities: process
+                .capabilities()
+                .as_ref()
+                .map(bits)
+                .unwrap_or_default(),
+            filter: filter.transpose().map_err(|error| failed(&error))?,
+            no_new_privileges: process.no_new_privileges() == Some(true),
+        })
+    }
+
+    /// Returns the same for a process that keeps other capabilities.
+    pub(super) fn with_capabilities(self, capabilities: Capabilities) -> Self {
+        Self {
+            capabilities,
+            ..self
+        }
+    }
+
+    /// Gives up what the spec does not leave; the process must have all its capabilities effective.
+    ///
+    /// A filter needs a capability, but for those who refuse new privileges: then it comes last, so that it need
+    /// not let through what comes before (`seccomp(2)`).
+    pub(super) fn enter(&self) -> Result<(), CreateError> {
+        let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
+        let load = || {
+            let filter = self.filter.as_ref();
+            filter.map_or(Ok(()), |filter| {
+                filter.load().map_err(|error| failed(&error))
+            })
+        };
+        let drop = || keep_capabilities(&self.capabilities).map_err(|error| failed(&error));
+        if self.no_new_privileges {
+            refuse_new_privileges().map_err(|error| failed(&error))?;
+            drop()?;
+            load()
+        } else {
+            load()?;
+            drop()
+        }
+    }
+}
+
+fn bits(sets: &LinuxCapabilities) -> Capabilities {
+    let of = |set: &Option<OciCapabilities>| {
+        let names = set.iter().flatten().map(ToString::to_string);
+        let numbers = names.filter_map(|name| CAPABILITIES.iter().position(|known| *known == name));
+        CapabilityBits(numbers.fold(0, |bits, number| bits | 1 << number))
+    };
+    Capabilities {
+        bounding: of(sets.bounding()),
+        effective: of(sets.effective()),
+        permitted: of(sets.permitted()),
+        inheritable: of(sets.inheritable()),
+        ambient: of(sets.ambient()),
+    }
+}
