@@ -19,6 +19,7 @@
 pub mod clock;
 pub mod fault;
 pub mod names;
+pub mod subnet;
 // 1 model: what a pod is
 pub mod model;
 // 2 manifest: YAML to trusted Kubernetes objects

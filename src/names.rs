@@ -141,6 +141,24 @@ text_type!(
     /// The name of a network.
     NetworkName, "network name", is_object_name, OBJECT_RULE
 );
+
+impl NetworkName {
+    /// Returns the name of the network that pods join by default.
+    ///
+    /// # Panics
+    /// Never: the constant is a name.
+    #[must_use]
+    pub fn default_network() -> Self {
+        Self::parse("podwright").expect("the constant is a network name")
+    }
+
+    /// Returns whether this is the network that every installation has.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default_network()
+    }
+}
+
 text_type!(
     /// The name of a ConfigMap or a Secret.
     ObjectName, "object name", is_object_name, OBJECT_RULE

@@ -29,6 +29,15 @@ pub enum Error {
     NoVolume { name: String },
     #[error("volume `{name}` is in use by pod `{}`", .pods.join("`, `"))]
     VolumeInUse { name: String, pods: Vec<String> },
+    /// As for volumes; the words are podman's.
+    #[error("unable to find network with name or ID {name}: network not found")]
+    NoNetwork { name: String },
+    #[error(
+        "{name:?} has associated containers with it. Use -f to forcibly delete containers and pods: network is being used"
+    )]
+    NetworkInUse { name: String, pods: Vec<String> },
+    #[error(transparent)]
+    Networks(Box<crate::engine::networks::NetworksError>),
     /// What was found in manifests, already shown with its places.
     #[error("{0}")]
     Manifest(String),
@@ -93,6 +102,12 @@ pub enum Error {
 impl From<crate::engine::EngineError> for Error {
     fn from(error: crate::engine::EngineError) -> Self {
         Self::Engine(Box::new(error))
+    }
+}
+
+impl From<crate::engine::networks::NetworksError> for Error {
+    fn from(error: crate::engine::networks::NetworksError) -> Self {
+        Self::Networks(Box::new(error))
     }
 }
 

@@ -9,6 +9,7 @@ use super::args::{Filter, Moment};
 use super::error::Error;
 use crate::image::ImageRecord;
 use crate::model::event::{EventRecord, EventSubject};
+use crate::model::network::NetworkRecord;
 use crate::model::observed::{ContainerRecord, Observed, ObservedPod, VolumeRecord};
 use crate::model::pod::Labels;
 use crate::model::state::ContainerState;
@@ -144,18 +145,46 @@ pub(super) fn volume(
             }
             "driver" | "scope" => value == "local",
             "dangling" => {
-                let is_used = observed.pods.iter().any(|pod| pod.claims(&spec.name));
-                match value {
-                    "true" | "1" => !is_used,
-                    "false" | "0" => is_used,
-                    _ => return Err(invalid(filter, "it is true or false")),
-                }
+                let mut pods = observed.pods.iter();
+                meets_dangling(pods.any(|pod| pod.claims(&spec.name)), filter)?
             }
             "since" | "after" => volume.created > moment(filter, observed)?,
             "until" => volume.created < moment(filter, observed)?,
             _ => return Err(invalid(filter, "volumes have no such filter")),
         })
     })
+}
+
+/// Whether a network meets all filters.
+pub(super) fn network(
+    network: &NetworkRecord,
+    observed: &Observed,
+    filters: &[Filter],
+) -> Result<bool, Error> {
+    all(filters, |filter| {
+        let value = filter.value.as_str();
+        Ok(match filter.key.as_str() {
+            "name" => network.name.as_str().contains(value),
+            "id" => network.id().starts_with(value),
+            "driver" => value == "bridge",
+            "label" => label(&network.labels, value),
+            "dangling" => {
+                let mut pods = observed.pods_on(&network.name);
+                meets_dangling(pods.next().is_some(), filter)?
+            }
+            "until" => network.created < moment(filter, observed)?,
+            _ => return Err(invalid(filter, "networks have no such filter")),
+        })
+    })
+}
+
+/// Whether `dangling=true` or `dangling=false` fits something that is used, or not.
+fn meets_dangling(used: bool, filter: &Filter) -> Result<bool, Error> {
+    match filter.value.as_str() {
+        "true" | "1" => Ok(!used),
+        "false" | "0" => Ok(used),
+        _ => Err(invalid(filter, "it is true or false")),
+    }
 }
 
 /// A moment: that of another volume, a time, or a span before now.

@@ -107,6 +107,15 @@ pub fn report(error: &Error) -> Report {
             ..Report::error(error.to_string())
         }
         .help("`podwright volume rm --force` removes these pods, too"),
+        Error::NoNetwork { .. } => Report {
+            code: 1,
+            ..Report::error(error.to_string())
+        },
+        Error::NetworkInUse { pods, .. } => Report {
+            code: 2,
+            ..Report::error(error.to_string())
+        }
+        .help(format!("on it: pod `{}`", pods.join("`, `"))),
         Error::Ambiguous { .. } => Report::error(error.to_string()).help("write more of the id"),
         Error::Output(OutputError::Closed) => Report::silent(0),
         Error::Output(OutputError::Template(_)) => {
@@ -126,6 +135,7 @@ pub fn report(error: &Error) -> Report {
         Error::About { .. }
         | Error::Plan(_)
         | Error::Engine(_)
+        | Error::Networks(_)
         | Error::Unmet(_)
         | Error::Fetch(_)
         | Error::Catalog(_)
@@ -162,6 +172,7 @@ fn list_command(what: &str) -> Option<&'static str> {
         "pod" => Some("pod ps"),
         "image" => Some("images"),
         "secret" => Some("secret ls"),
+        "network" => Some("network ls"),
         "volume" => Some("volume ls"),
         _ => None,
     }

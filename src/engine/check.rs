@@ -4,16 +4,16 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::execute::names_in;
 use super::installation::{Engine, EngineError};
-use super::network::{self, Leaks};
-use super::{cgroups, protocol, sandbox};
-use crate::model::network::NetworkSpec;
+use super::network::{self, HostNetwork, Leaks};
+use super::{cgroups, networks, protocol, sandbox};
 use crate::model::observed::{ObjectContent, Observed, ObservedPod};
-use crate::names::{ContainerId, ImageId, ObjectName, PodId};
+use crate::names::{ContainerId, ImageId, NetworkName, ObjectName, PodId};
 use crate::state::Lease;
 use crate::sys::cgroup::Cgroups;
 
@@ -135,10 +135,11 @@ impl Engine {
                 drop(protocol::summon(&self.paths, &self.locks, pod)?);
             }
             Finding::Link(_) | Finding::Forward(_) => {
-                let host = sandbox::host_network(&self.paths);
-                network::remove_leaks(&host, &self.network_leaks(&self.store.observed()?)?)?;
+                for (_, host, leaks) in self.network_leaks(&self.store.observed()?)? {
+                    network::remove_leaks(&host, &leaks)?;
+                }
             }
-            Finding::Bridge(_) => self.remove_unused_network()?,
+            Finding::Bridge(_) => self.remove_unused_networks()?,
             Finding::ContainerLock(id) => self.locks.forget_container(id)?,
             // The sweep removes values that belong to no Secret; lost ones nobody can bring back.
             Finding::Database(_)
@@ -165,7 +166,7 @@ impl Engine {
         for pod in &observed.pods {
             self.look_at_pod(pod, &mut found)?;
         }
-        self.look_at_network(&observed, &mut found)?;
+        self.look_at_networks(&observed, &mut found)?;
         self.look_at_secrets(&observed, &mut found)?;
         let images = self.image_records()?;
         for image in &images {
@@ -258,39 +259,44 @@ impl Engine {
         Ok(())
     }
 
-    fn network_leaks(&self, observed: &Observed) -> Result<Leaks, EngineError> {
-        let pods = observed.pods.iter().map(|pod| pod.record.id.clone());
-        let addresses = observed
-            .pods
-            .iter()
-            .filter_map(|pod| sandbox::address_of(&pod.record));
-        let host = sandbox::host_network(&self.paths);
-        Ok(network::leaks(
-            &host,
-            &pods.collect(),
-            &addresses.collect(),
-        )?)
+    /// Returns what the networks have in the kernel that no pod has.
+    fn network_leaks(
+        &self,
+        observed: &Observed,
+    ) -> Result<Vec<(NetworkName, HostNetwork, Leaks)>, EngineError> {
+        let pods = || observed.pods.iter().map(|pod| &pod.record);
+        let links = pods().flat_map(sandbox::links_of).collect();
+        let addresses = pods()
+            .flat_map(|pod| &pod.addresses)
+            .filter_map(|assigned| match assigned.address {
+                IpAddr::V4(address) => Some(address),
+                IpAddr::V6(_) => None,
+            })
+            .collect();
+        networks::names(observed)
+            .map(|name| {
+                let host = sandbox::network_of(&self.paths, &name);
+                let leaks = network::leaks(&host, &links, &addresses)?;
+                Ok((name, host, leaks))
+            })
+            .collect()
     }
 
-    fn look_at_network(
+    fn look_at_networks(
         &self,
         observed: &Observed,
         found: &mut BTreeSet<Finding>,
     ) -> Result<(), EngineError> {
-        let leaks = self.network_leaks(observed)?;
-        let links = leaks.links.iter().map(|link| link.as_str().to_owned());
-        found.extend(links.map(Finding::Link));
-        let forwards = leaks.forwards.iter();
-        found.extend(
-            forwards.map(|forward| {
+        for (name, host, leaks) in self.network_leaks(observed)? {
+            let links = leaks.links.iter().map(|link| link.as_str().to_owned());
+            found.extend(links.map(Finding::Link));
+            let forwards = leaks.forwards.iter();
+            found.extend(forwards.map(|forward| {
                 Finding::Forward(format!("{} to {}", forward.host_port, forward.to))
-            }),
-        );
-        let bridged =
-            |pod: &ObservedPod| matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. });
-        if leaks.bridge && !observed.pods.iter().any(bridged) {
-            let host = sandbox::host_network(&self.paths);
-            found.insert(Finding::Bridge(host.bridge().as_str().to_owned()));
+            }));
+            if leaks.bridge && observed.pods_on(&name).next().is_none() {
+                found.insert(Finding::Bridge(host.bridge().as_str().to_owned()));
+            }
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::execute::names_in;
 use super::installation::{Engine, EngineError};
+use super::networks;
 use super::paths::Paths;
 use crate::model::observed::{ContainerRecord, ObservedPod, Standing};
 use crate::model::state::{BootId, ContainerState, ExitStatus, ProcessRef, Wanted};
@@ -48,6 +49,10 @@ pub(super) fn restore(paths: &Paths, store: &mut Store) -> Result<(), EngineErro
         pod.record.standing = Standing::Serving;
         for container in &mut pod.containers {
             see(paths, &id, container)?;
+        }
+        for network in networks::of_pod(&pod.record) {
+            // One that is known already stays as it is.
+            let _ = store.create_network(&network);
         }
         // Two of one name are the old and the new one of a replacement: one of them can have it.
         let _ = store.create_pod(&pod);

@@ -9,15 +9,13 @@ use std::time::Duration;
 use super::course::{Batch, Before, Course, batches};
 use super::installation::{Engine, EngineError};
 use super::named::Made;
-use super::network::{self, OtherPods};
 use super::objects::{self, Values};
 use super::protocol::SummonError;
 use super::recover::this_process;
 use super::wishes::Wish;
 use super::{cgroups, sandbox};
 use crate::fault;
-use crate::model::network::NetworkSpec;
-use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
+use crate::model::observed::{ObjectContent, ObjectRecord, Observed, ObservedPod};
 use crate::model::quantity::Seconds;
 use crate::names::{ObjectName, PodId, PodName, VolumeName};
 use crate::plan::{Action, ActionKind, Plan};
@@ -297,23 +295,14 @@ impl Engine {
                 .and_then(|()| unless_removed(self.forget_pod(pod)));
             results.push((pod.clone(), result));
         }
-        if let Err(error) = self.remove_unused_network()
+        let rest = self.remove_unused_networks();
+        if let Err(error) = rest.and_then(|()| self.tell_neighbours())
             && let Some((_, last)) = results.last_mut()
             && last.is_ok()
         {
             *last = Err(error);
         }
         results
-    }
-
-    /// Removes the bridge if no pod is left that could use it.
-    pub(super) fn remove_unused_network(&self) -> Result<(), EngineError> {
-        let bridged =
-            |pod: &ObservedPod| matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. });
-        if !self.store.observed()?.pods.iter().any(bridged) {
-            network::remove_unused(&sandbox::host_network(&self.paths))?;
-        }
-        Ok(())
     }
 
     /// Returns whether a pod was started, be it half-way, so that a supervisor has to take it down.
@@ -427,7 +416,8 @@ impl Engine {
             }
         }
         self.sweep_volumes()?;
-        self.sweep_secrets()
+        self.sweep_secrets()?;
+        self.tell_neighbours()
     }
 
     /// Removes values of Secrets that were written but never recorded.
@@ -585,10 +575,10 @@ fn unless_removed(result: Result<(), EngineError>) -> Result<(), EngineError> {
 pub fn take_down(
     paths: &super::paths::Paths,
     pod: &crate::model::observed::PodRecord,
-    others: OtherPods,
+    observed: &Observed,
 ) -> Result<(), String> {
     let cgroup = cgroups::remove(&paths.pod(&pod.id).cgroup).map_err(|error| error.to_string());
-    let sandbox = sandbox::tear_down(paths, pod, others).map_err(|error| error.to_string());
+    let sandbox = sandbox::tear_down(paths, pod, observed).map_err(|error| error.to_string());
     cgroup.and(sandbox)
 }
 

@@ -10,17 +10,21 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::MsFlags;
 
-use super::network::{self, HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork};
+use super::network::{
+    self, BridgeNetwork, DefaultRoute, HostNetwork, NetworkError, NetworkWarning, OtherPods,
+    PodNetwork,
+};
 use super::paths::{Paths, PodPaths};
 use crate::fault;
 use crate::model::infra::IpcNamespace;
 use crate::model::network::NetworkSpec;
-use crate::model::observed::PodRecord;
+use crate::model::observed::{AssignedAddress, Observed, PodRecord};
 use crate::model::pod::PodSpec;
-use crate::names::PodId;
+use crate::names::{NetworkName, PodId};
+use crate::subnet::Ipv4Subnet;
 use crate::sys::mount::{self, MountError};
 use crate::sys::namespace::{self, Namespace, NamespaceError, NamespaceKind};
-use crate::sys::subnet::Ipv4Subnet;
+use crate::sys::netlink::LinkName;
 use crate::sys::sysctl::{self, SysctlError};
 
 /// A pod that could not be set up or taken down.
@@ -125,20 +129,15 @@ fn connect_steps(
     pod_paths: &PodPaths,
     pod: &PodRecord,
 ) -> Result<Vec<NetworkWarning>, SandboxError> {
-    let warnings = match pod_network(paths, pod)? {
-        Some(mut network) => {
-            if !pod.standing.is_serving() {
-                // They lead to the pod before it until this one has started.
-                network.ports.clear();
-            }
-            network::set_up(&network)?
-        }
-        None if own_namespaces(&pod.spec).contains(&NamespaceKind::Net) => {
-            network::set_up_loopback(&pod_paths.namespace("net"))?;
-            Vec::new()
-        }
-        None => Vec::new(),
-    };
+    let mut networks = pod_networks(paths, pod)?;
+    if !pod.standing.is_serving() {
+        // They lead to the pod before it until this one has started.
+        networks.iter_mut().for_each(|one| one.ports.clear());
+    }
+    if networks.is_empty() && own_namespaces(&pod.spec).contains(&NamespaceKind::Net) {
+        network::set_up_loopback(&pod_paths.namespace("net"))?;
+    }
+    let warnings = join_all(&networks)?;
     fault::point("with the pod's network made");
     let ready = pod_paths.run.join(READY);
     std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
@@ -148,20 +147,51 @@ fn connect_steps(
     Ok(warnings)
 }
 
-/// Takes the pod down: its network, and its tmpfs with all that is mounted in it.
+/// Joins a pod to its networks, or to none of them.
+fn join_all(networks: &[PodNetwork]) -> Result<Vec<NetworkWarning>, SandboxError> {
+    let mut warnings = Vec::new();
+    for (place, network) in networks.iter().enumerate() {
+        match network::set_up(network) {
+            Ok(more) => warnings.extend(more),
+            Err(error) => {
+                for joined in &networks[..place] {
+                    // The error that led here is the one to tell; a bridge goes only when it is empty.
+                    let _ = network::tear_down(joined, OtherPods::None);
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// Takes the pod down: its networks, and its tmpfs with all that is mounted in it.
 ///
 /// # Errors
 /// What could not be removed; the rest is gone.
-pub fn tear_down(paths: &Paths, pod: &PodRecord, others: OtherPods) -> Result<(), SandboxError> {
+pub fn tear_down(paths: &Paths, pod: &PodRecord, observed: &Observed) -> Result<(), SandboxError> {
     let pod_paths = paths.pod(&pod.id);
-    let network = match pod_network(paths, pod)? {
-        Some(network) => network::tear_down(&network, others).map_err(SandboxError::TearDown),
-        None => Ok(()),
-    };
+    let mut errors = Vec::new();
+    for (network, assigned) in pod_networks(paths, pod)?.iter().zip(&pod.addresses) {
+        let mut on_it = observed.pods_on(&assigned.network);
+        let others = match on_it.any(|other| other.record.id != pod.id) {
+            true => OtherPods::Remain,
+            false => OtherPods::None,
+        };
+        errors.extend(
+            network::tear_down(network, others)
+                .err()
+                .into_iter()
+                .flatten(),
+        );
+    }
     fault::point("with the pod's network gone");
     remove_mounts(&pod_paths)?;
     fault::point("with the pod's mounts gone");
-    network
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(SandboxError::TearDown(errors)),
+    }
 }
 
 /// Leads the published ports of one pod to the one that takes its place.
@@ -174,13 +204,19 @@ pub fn lead_ports(
     to: &PodRecord,
 ) -> Result<(), SandboxError> {
     let from = match from {
-        Some(pod) => pod_network(paths, pod)?,
+        Some(pod) => published_network(paths, pod)?,
         None => None,
     };
-    match pod_network(paths, to)? {
+    match published_network(paths, to)? {
         Some(to) => Ok(network::lead_ports(from.as_ref(), &to)?),
         None => Ok(()),
     }
+}
+
+/// Returns the network of a pod that the host's ports lead to.
+fn published_network(paths: &Paths, pod: &PodRecord) -> Result<Option<PodNetwork>, SandboxError> {
+    let mut networks = pod_networks(paths, pod)?.into_iter();
+    Ok(networks.find(|one| one.default_route == DefaultRoute::Here))
 }
 
 /// Returns the namespaces that the pod has of its own and shares among its containers.
@@ -196,49 +232,70 @@ pub fn own_namespaces(spec: &PodSpec) -> Vec<NamespaceKind> {
     kinds
 }
 
-/// Returns which bridge and table belong to this installation.
+/// Returns which bridge and table belong to a network of this installation.
 #[must_use]
-pub fn host_network(paths: &Paths) -> HostNetwork {
-    if paths.is_default() {
-        HostNetwork::of_default_root()
-    } else {
-        HostNetwork::of_root(&paths.root)
+pub fn network_of(paths: &Paths, name: &NetworkName) -> HostNetwork {
+    match (name.is_default(), paths.is_default()) {
+        (true, true) => HostNetwork::of_default_root(),
+        (true, false) => HostNetwork::of_root(&paths.root),
+        (false, _) => HostNetwork::of_network(&paths.root, name),
     }
 }
 
-/// Returns the network of a pod as it was decided, if it has one beyond a loopback device.
-fn pod_network(paths: &Paths, pod: &PodRecord) -> Result<Option<PodNetwork>, SandboxError> {
-    let NetworkSpec::Bridge { networks } = &pod.spec.infra.network else {
-        return Ok(None);
-    };
-    let Some(assigned) = pod.addresses.first() else {
-        return Ok(None);
-    };
-    let IpAddr::V4(address) = assigned.address else {
-        return Err(SandboxError::Address(assigned.address));
-    };
-    let mac = networks
-        .first()
-        .and_then(|attachment| attachment.mac.as_deref())
-        .and_then(parse_mac);
-    Ok(Some(PodNetwork {
-        host: host_network(paths),
-        link: PodNetwork::link_of(&pod.id),
-        subnet: Ipv4Subnet::containing(address, assigned.prefix),
-        address,
-        mac,
-        ports: pod.spec.published_ports().collect(),
-        netns: paths.pod(&pod.id).namespace("net"),
-    }))
+/// Returns the networks of a pod as they were decided, in its order.
+///
+/// The host's ports lead to the first that leads outside, and so does the pod's default route.
+fn pod_networks(paths: &Paths, pod: &PodRecord) -> Result<Vec<PodNetwork>, SandboxError> {
+    let outward = pod.addresses.iter().position(|one| !one.internal);
+    let assigned = pod.addresses.iter().enumerate();
+    assigned
+        .map(|(place, assigned)| {
+            let ports = match outward == Some(place) {
+                true => pod.spec.published_ports().collect(),
+                false => Vec::new(),
+            };
+            Ok(PodNetwork {
+                bridge: bridge_of(paths, assigned)?,
+                link: PodNetwork::link_of(&pod.id, place),
+                interface: PodNetwork::interface_of(place),
+                default_route: match outward == Some(place) {
+                    true => DefaultRoute::Here,
+                    false => DefaultRoute::Elsewhere,
+                },
+                address: v4(assigned.address)?,
+                mac: mac_of(pod, &assigned.network),
+                ports,
+                netns: paths.pod(&pod.id).namespace("net"),
+            })
+        })
+        .collect()
 }
 
-/// Returns the address of a pod on its first bridge.
-#[must_use]
-pub fn address_of(pod: &PodRecord) -> Option<Ipv4Addr> {
-    match pod.addresses.first()?.address {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
+fn bridge_of(paths: &Paths, assigned: &AssignedAddress) -> Result<BridgeNetwork, SandboxError> {
+    Ok(BridgeNetwork {
+        host: network_of(paths, &assigned.network),
+        subnet: Ipv4Subnet::containing(v4(assigned.address)?, assigned.prefix),
+        gateway: v4(assigned.gateway)?,
+        internal: assigned.internal,
+    })
+}
+
+fn v4(address: IpAddr) -> Result<Ipv4Addr, SandboxError> {
+    match address {
+        IpAddr::V4(address) => Ok(address),
+        IpAddr::V6(_) => Err(SandboxError::Address(address)),
     }
+}
+
+fn mac_of(pod: &PodRecord, network: &NetworkName) -> Option<[u8; 6]> {
+    let mut attachments = pod.spec.infra.network.attachments().iter();
+    let attached = attachments.find(|attached| &attached.network == network)?;
+    parse_mac(attached.mac.as_deref()?)
+}
+
+/// Returns the host's ends of a pod's cables.
+pub fn links_of(pod: &PodRecord) -> impl Iterator<Item = LinkName> {
+    (0..pod.addresses.len()).map(|place| PodNetwork::link_of(&pod.id, place))
 }
 
 fn parse_mac(text: &str) -> Option<[u8; 6]> {

@@ -22,20 +22,20 @@ use super::launch::{
     ResolvedVolume, RootFs,
 };
 use super::ledger::Ledger;
-use super::network::{OtherPods, PortHold, hold_ports};
+use super::network::{PortHold, hold_ports};
 use super::objects::Objects;
 use super::paths::{Paths, PodPaths};
 use super::sandbox::SandboxError;
 use super::stage::{self, CreateError, CreateStage, OWN_PROGRAM};
 use super::turns::Turn;
-use super::{cgroups, execute, sandbox, volumes};
+use super::{cgroups, execute, neighbours, sandbox, volumes};
 use crate::fault;
 use crate::image::ImageRecord;
 use crate::image::rootfs::lower_directories;
 use crate::image::store::ContentStore;
 use crate::model::container::{ContainerSpec, SeccompProfile, StopSignal};
 use crate::model::infra::{EtcHostname, IpcNamespace, PidNamespace};
-use crate::model::network::{NetworkSpec, PublishedPort};
+use crate::model::network::PublishedPort;
 use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord, Standing};
 use crate::model::state::ExitStatus;
 use crate::model::volume::VolumeSpec;
@@ -419,8 +419,18 @@ impl Context {
                 gateway: self.pod.addresses.first().map(|assigned| assigned.gateway),
             },
         );
-        if let Some(hosts) = hosts {
+        if let Some(mut hosts) = hosts {
+            let mut turn = None;
+            if neighbours::may_have(&self.pod) {
+                turn = Some(neighbours::hold(&self.installation)?);
+                let observed = self
+                    .ledger
+                    .read(Store::observed)
+                    .map_err(EngineError::from)?;
+                hosts += &neighbours::lines(&observed, &self.pod);
+            }
             write("hosts", &hosts)?;
+            drop(turn);
         }
         if spec.infra.etc_hostname == EtcHostname::Pod {
             write("hostname", &format!("{hostname}\n"))?;
@@ -580,18 +590,9 @@ impl Context {
     /// # Errors
     /// What could not be removed, in words.
     pub fn tear_down(&self) -> Result<(), String> {
-        let on_bridge = |pod: &ObservedPod| {
-            matches!(pod.record.spec.infra.network, NetworkSpec::Bridge { .. })
-                && pod.record.id != self.pod.id
-        };
         let observed = self.ledger.read(Store::observed);
         let observed = observed.map_err(|error| error.to_string())?;
-        let others = if observed.pods.iter().any(on_bridge) {
-            OtherPods::Remain
-        } else {
-            OtherPods::None
-        };
-        execute::take_down(&self.installation, &self.pod, others)
+        execute::take_down(&self.installation, &self.pod, &observed)
     }
 }
 

@@ -5,9 +5,10 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::network::NetworkRecord;
 use super::observed::{ContainerRecord, PodRecord};
 use super::pod::Labels;
-use crate::names::{ContainerId, PodId};
+use crate::names::{ContainerId, PodId, VolumeName};
 
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +89,23 @@ impl EventSubject {
             id: pod.id.clone(),
             name: pod.spec.name.to_string(),
             labels: pod.spec.labels.clone(),
+        }
+    }
+
+    /// Names a network.
+    #[must_use]
+    pub fn network(network: &NetworkRecord) -> Self {
+        Self::Network {
+            id: network.id(),
+            name: network.name.to_string(),
+        }
+    }
+
+    /// Names a volume.
+    #[must_use]
+    pub fn volume(name: &VolumeName) -> Self {
+        Self::Volume {
+            name: name.to_string(),
         }
     }
 

@@ -1,11 +1,84 @@
 //! How a pod meets the network.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::names::{DnsName, NetworkName};
+use super::pod::Labels;
+use crate::names::{DnsName, NetworkName, hex};
+use crate::subnet::Ipv4Subnet;
+
+/// A network of the host, as it is recorded.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NetworkRecord {
+    pub name: NetworkName,
+    pub created: Timestamp,
+    pub subnet: Ipv4Subnet,
+    /// The host's own address in it.
+    pub gateway: Ipv4Addr,
+    /// Where addresses are taken from that nobody asked for; all of the subnet without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<AddressRange>,
+    /// Whether its pods reach each other and the host only.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internal: bool,
+    /// Whether its pods are told nothing of each other's names.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub nameless: bool,
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
+}
+
+/// Addresses that follow one another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AddressRange {
+    pub first: Ipv4Addr,
+    pub last: Ipv4Addr,
+}
+
+impl AddressRange {
+    /// Returns the addresses in their order.
+    pub fn addresses(self) -> impl Iterator<Item = Ipv4Addr> {
+        (self.first.to_bits()..=self.last.to_bits()).map(Ipv4Addr::from_bits)
+    }
+}
+
+impl NetworkRecord {
+    /// Returns the id of the network: it follows from the name, as podman has it.
+    #[must_use]
+    pub fn id(&self) -> String {
+        hex(&Sha256::digest(self.name.as_str()))
+    }
+
+    /// Returns whether its pods find each other by name; on the default network they do not, as podman has it.
+    #[must_use]
+    pub fn has_names(&self) -> bool {
+        !self.nameless && !self.name.is_default()
+    }
+
+    /// Returns whether a pod can have this address.
+    #[must_use]
+    pub fn has_room_at(&self, address: Ipv4Addr) -> bool {
+        let subnet = self.subnet;
+        let special = [subnet.network(), self.gateway, subnet.broadcast()];
+        subnet.contains(address) && !special.contains(&address)
+    }
+
+    /// Returns the addresses that pods get, in their order.
+    pub fn addresses(&self) -> impl Iterator<Item = Ipv4Addr> {
+        let whole = AddressRange {
+            first: self.subnet.first_host(),
+            last: self.subnet.last_host(),
+        };
+        let range = self.range.unwrap_or(whole);
+        range.addresses().filter(|one| self.has_room_at(*one))
+    }
+}
 
 /// The network namespace of a pod and what it is joined to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +92,24 @@ pub enum NetworkSpec {
     Bridge { networks: Vec<Attachment> },
 }
 
+impl NetworkSpec {
+    /// Returns the networks that it is joined to.
+    #[must_use]
+    pub fn attachments(&self) -> &[Attachment] {
+        match self {
+            Self::Host | Self::None => &[],
+            Self::Bridge { networks } => networks,
+        }
+    }
+
+    /// Returns whether it is joined to this network.
+    #[must_use]
+    pub fn joins(&self, network: &NetworkName) -> bool {
+        let mut attachments = self.attachments().iter();
+        attachments.any(|attached| &attached.network == network)
+    }
+}
+
 /// One interface of a pod.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -30,6 +121,22 @@ pub struct Attachment {
     /// The hardware address asked for, six bytes as `aa:bb:cc:dd:ee:ff`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mac: Option<String>,
+    /// Names that other pods of the network have for this one, beside its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub aliases: Vec<DnsName>,
+}
+
+impl Attachment {
+    /// Joins a network and asks for nothing else.
+    #[must_use]
+    pub fn to(network: NetworkName) -> Self {
+        Self {
+            network,
+            address: None,
+            mac: None,
+            aliases: Vec::new(),
+        }
+    }
 }
 
 /// The transport of a port.

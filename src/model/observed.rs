@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::container::ContainerSpec;
+use super::network::NetworkRecord;
 use super::pod::PodSpec;
 use super::state::{Backoff, ContainerState, ExitStatus, PodState, Wanted};
 use super::volume::{NamedVolumeSpec, VolumeSpec};
@@ -96,6 +97,9 @@ pub struct AssignedAddress {
     pub address: IpAddr,
     pub prefix: u8,
     pub gateway: IpAddr,
+    /// Whether the network leads nowhere but to its pods and the host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub internal: bool,
 }
 
 /// A container as it is recorded; what it is stands in its pod's spec.
@@ -267,9 +271,18 @@ pub struct Observed {
     pub pods: Vec<ObservedPod>,
     pub volumes: Vec<VolumeRecord>,
     pub objects: Vec<ObjectRecord>,
+    /// Those that were made by hand: the default one is every host's.
+    pub networks: Vec<NetworkRecord>,
 }
 
 impl Observed {
+    /// Returns the pods that are on a network.
+    pub fn pods_on(&self, network: &NetworkName) -> impl Iterator<Item = &ObservedPod> {
+        self.pods
+            .iter()
+            .filter(move |pod| pod.record.spec.infra.network.joins(network))
+    }
+
     /// Returns the pod of this name; one that is to take its place is not meant.
     #[must_use]
     pub fn pod(&self, name: &PodName) -> Option<&ObservedPod> {

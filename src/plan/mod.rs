@@ -10,6 +10,5 @@ mod play;
 mod replace;
 
 pub use action::{Action, ActionKind, Plan};
-pub use address::Bridge;
 pub use down::{DownWish, down};
 pub use play::{Existing, Host, PlanError, PlayWish, play};

@@ -1,13 +1,14 @@
 //! What a play has to do.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::action::{Action, Plan};
-use super::address::{Bridge, addresses_in_use, choose_addresses};
+use super::address::{Taken, addresses_in_use, choose_addresses};
 use super::replace::{self, Change};
 use crate::clock::{Clock, IdSource};
 use crate::model::container::ContainerSpec;
+use crate::model::network::NetworkRecord;
 use crate::model::observed::{
     ContainerRecord, LogDriver, ObjectContent, ObjectRecord, Observed, ObservedPod, PodRecord,
     Standing, VolumeRecord,
@@ -17,6 +18,7 @@ use crate::model::volume::NamedVolumeSpec;
 use crate::names::{
     ApplicationName, ContainerId, ImageId, ImageRef, NetworkName, ObjectName, PodId, PodName, hex,
 };
+use crate::subnet::Ipv4Subnet;
 use crate::translate::{Application, ConfigMapData, SecretData};
 
 /// What a play wants.
@@ -44,7 +46,8 @@ pub enum Existing {
 pub struct Host {
     /// The images that the pods' containers name, each resolved.
     pub images: BTreeMap<ImageRef, ImageId>,
-    pub bridge: Option<Bridge>,
+    /// The networks that the pods name, as far as there are such.
+    pub networks: BTreeMap<NetworkName, NetworkRecord>,
     /// The Secrets of the application whose values rest here already.
     pub same_secrets: BTreeSet<ObjectName>,
 }
@@ -63,13 +66,20 @@ pub enum PlanError {
     },
     #[error("pod `{pod}`: {image}: image not known")]
     NoImage { pod: PodName, image: ImageRef },
-    #[error("pod `{pod}`: no address is left in {network}/{prefix}")]
+    #[error("pod `{pod}`: no address is left in the network `{network}` ({subnet})")]
     NoAddress {
         pod: PodName,
-        network: Ipv4Addr,
-        prefix: u8,
+        network: NetworkName,
+        subnet: Ipv4Subnet,
     },
-    #[error("pod `{pod}`: there is no network `{network}`")]
+    #[error("pod `{pod}`: {address} is no address for a pod in the network `{network}` ({subnet})")]
+    AddressOutside {
+        pod: PodName,
+        address: IpAddr,
+        network: NetworkName,
+        subnet: Ipv4Subnet,
+    },
+    #[error("pod `{pod}`: unable to find network with name or ID {network}: network not found")]
     NoNetwork { pod: PodName, network: NetworkName },
 }
 
@@ -232,11 +242,7 @@ impl Planner<'_> {
         }
     }
 
-    fn new_pod(
-        &mut self,
-        spec: PodSpec,
-        taken: &mut BTreeSet<Ipv4Addr>,
-    ) -> Result<ObservedPod, PlanError> {
+    fn new_pod(&mut self, spec: PodSpec, taken: &mut Taken) -> Result<ObservedPod, PlanError> {
         let id = PodId::draw(self.ids);
         let infra = ContainerId::draw(self.ids);
         let containers = spec

@@ -4,11 +4,12 @@
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 
+use super::networks;
 use super::sqlite::Inner;
 use super::store::records;
 use crate::model::network::PublishedPort;
 use crate::model::observed::{ObservedPod, PodRecord, Standing};
-use crate::names::PodId;
+use crate::names::{NetworkName, PodId};
 
 /// A name, address or port that somebody else has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -24,6 +25,9 @@ pub enum Taken {
     Address { address: String, holder: String },
     #[error("port {port} is already taken by pod `{holder}`")]
     Port { port: String, holder: String },
+    /// A network that is not there any more.
+    #[error("unable to find network with name or ID {name}: network not found")]
+    Network { name: NetworkName },
     #[error("pod `{name}` is being replaced by another command")]
     Place { name: String },
 }
@@ -51,6 +55,7 @@ pub(super) fn claim_all(tx: &Transaction<'_>, pod: &ObservedPod) -> Result<(), I
         return Err(Taken::Place { name }.into());
     }
     claim_name(tx, spec.name.as_str(), claimant, "pod")?;
+    networks::require(tx, &pod.record)?;
     claim_addresses(tx, &pod.record, claimant)?;
     if is_retired(&pod.record) {
         return Ok(());

@@ -93,6 +93,15 @@ pub(super) fn write_of_container(
     write(tx, &[now(subject, action)])
 }
 
+/// Writes that something came or went, in the transaction that says so.
+pub(super) fn write_now(
+    tx: &Transaction<'_>,
+    subject: EventSubject,
+    action: &EventAction,
+) -> Result<(), Inner> {
+    write(tx, &[now(subject, action)])
+}
+
 fn now(subject: EventSubject, action: &EventAction) -> EventRecord {
     EventRecord {
         at: SystemClock.now(),

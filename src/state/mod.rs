@@ -8,6 +8,7 @@ mod intent;
 mod journal;
 mod lease;
 mod lock;
+mod networks;
 mod salvage;
 mod sqlite;
 mod store;
@@ -23,6 +24,7 @@ pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,
     PodGuard, PodShare, Reporter, StoreGuard,
 };
+pub use networks::{NetworkCreation, NetworkRemoval};
 pub use salvage::Salvaged;
 pub use sqlite::{Durability, StoreError};
 pub use store::{ImageUser, Store};

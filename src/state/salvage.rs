@@ -16,6 +16,7 @@ const TABLES: &[&str] = &[
     "images",
     "volumes",
     "objects",
+    "networks",
     "pods",
     "containers",
     "claims",

@@ -1,4 +1,4 @@
-//! The store: pods, containers, images, volumes, objects, intents and claims, as typed records.
+//! The store: pods, containers, images, volumes, networks, objects, intents and claims, as typed records.
 //!
 //! A record is stored as the JSON of its model type; a column beside it is only what is searched by.
 //! Names, addresses and host ports are *claims*: rows inserted in the transaction that creates the pod,
@@ -51,6 +51,9 @@ CREATE TABLE runs (
 ",
     "
 CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL) STRICT;
+",
+    "
+CREATE TABLE networks (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",
 ];
 
@@ -121,6 +124,7 @@ impl Store {
                 pods,
                 volumes: records(tx, "SELECT record FROM volumes ORDER BY name", [])?,
                 objects: records(tx, "SELECT record FROM objects ORDER BY kind, name", [])?,
+                networks: records(tx, "SELECT record FROM networks ORDER BY name", [])?,
             })
         })
     }

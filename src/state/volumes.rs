@@ -7,8 +7,10 @@ use std::io;
 
 use rusqlite::params;
 
+use super::events;
 use super::sqlite::{Durability, Inner, StoreError};
 use super::store::{Store, records};
+use crate::model::event::{EventAction, EventSubject};
 use crate::model::observed::{PodRecord, VolumeRecord};
 use crate::names::{PodName, VolumeName};
 
@@ -50,6 +52,7 @@ impl Store {
                 return Ok(false);
             }
             place().map_err(|source| failed(name, source))?;
+            events::write_now(tx, EventSubject::volume(name), &EventAction::Create)?;
             Ok(true)
         })
     }
@@ -77,6 +80,7 @@ impl Store {
                 return Ok(VolumeRemoval::Unknown);
             }
             put_away().map_err(|source| failed(name, source))?;
+            events::write_now(tx, EventSubject::volume(name), &EventAction::Remove)?;
             Ok(VolumeRemoval::Removed)
         })
     }

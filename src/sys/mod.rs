@@ -23,7 +23,6 @@ pub mod process;
 pub mod procfs;
 pub mod seccomp;
 pub mod socket;
-pub mod subnet;
 pub mod sysctl;
 pub mod tcp;
 pub mod terminal;

@@ -10,7 +10,7 @@ use crate::model::network::{
     Attachment, ContainerPort, DnsPolicy, DnsSpec, HostPort, HostsEntry, NetworkSpec, Protocol,
     PublishedPort,
 };
-use crate::names::DnsName;
+use crate::names::{DnsName, NetworkName};
 
 use super::notes::{Feature, Notes, filled, items};
 use super::options::{NetworkChoice, PlayOptions};
@@ -26,11 +26,7 @@ pub(super) fn network(host_network: bool, options: &PlayOptions) -> NetworkSpec 
         Some(NetworkChoice::None) => return NetworkSpec::None,
         Some(NetworkChoice::Bridge(attachments)) => attachments.clone(),
         None if host_network => return NetworkSpec::Host,
-        None => vec![Attachment {
-            network: options.default_network.clone(),
-            address: None,
-            mac: None,
-        }],
+        None => vec![Attachment::to(NetworkName::default_network())],
     };
     NetworkSpec::Bridge { networks }
 }

@@ -9,15 +9,13 @@ use k8s_openapi::api::core::v1;
 use crate::model::infra::EtcHostname;
 use crate::model::network::{Attachment, Protocol, PublishedPort};
 use crate::model::pod::ContainerNaming;
-use crate::names::NetworkName;
+use crate::names::{DnsName, NetworkName};
 
 /// The choices of one `kube play` that change what its pods are.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PlayOptions {
     /// `--network`; without it `hostNetwork` decides, else the default network is joined.
     pub network: Option<NetworkChoice>,
-    /// The bridge of pods that ask for nothing else.
-    pub default_network: NetworkName,
     /// `--ip`: one a pod, in the order of the pods.
     pub addresses: Vec<IpAddr>,
     /// `--mac-address`: one a pod, in the order of the pods.
@@ -49,16 +47,11 @@ pub enum NetworkChoice {
 }
 
 impl PlayOptions {
-    /// The name of the network that pods join by default.
-    pub const DEFAULT_NETWORK: &'static str = "podwright";
-
     /// Returns the choices of a play without flags, started in `working_dir`.
     #[must_use]
     pub fn new(working_dir: PathBuf) -> Self {
         Self {
             network: None,
-            default_network: NetworkName::parse(Self::DEFAULT_NETWORK)
-                .expect("the constant is a network name"),
             addresses: Vec::new(),
             macs: Vec::new(),
             publish: Vec::new(),
@@ -82,7 +75,8 @@ pub enum OptionError {
     Publish { text: String },
 }
 
-/// Reads the values of all `--network` flags: `host`, `none`, or `NAME[:ip=IP,mac=MAC]` several times.
+/// Reads the values of all `--network` flags: `host`, `none`, or
+/// `NAME[:ip=IP,mac=MAC,alias=NAME]` several times.
 ///
 /// # Errors
 /// A value that cannot be read, or one that cannot stand beside the others.
@@ -91,11 +85,21 @@ pub fn parse_network(values: &[String]) -> Result<Option<NetworkChoice>, OptionE
         [] => Ok(None),
         [one] if one == "host" => Ok(Some(NetworkChoice::Host)),
         [one] if one == "none" => Ok(Some(NetworkChoice::None)),
-        several => several
-            .iter()
-            .map(|value| parse_attachment(value))
-            .collect::<Result<_, _>>()
-            .map(|attachments| Some(NetworkChoice::Bridge(attachments))),
+        several => {
+            let mut attachments: Vec<Attachment> = Vec::new();
+            for text in several {
+                let attachment = parse_attachment(text)?;
+                let same = |one: &Attachment| one.network == attachment.network;
+                if attachments.iter().any(same) {
+                    return Err(OptionError::Network {
+                        text: text.clone(),
+                        why: "the pod is connected to it already".to_owned(),
+                    });
+                }
+                attachments.push(attachment);
+            }
+            Ok(Some(NetworkChoice::Bridge(attachments)))
+        }
     }
 }
 
@@ -106,15 +110,11 @@ fn parse_attachment(text: &str) -> Result<Attachment, OptionError> {
     };
     let (name, options) = text.split_once(':').unwrap_or((text, ""));
     let name = match name {
-        "bridge" => PlayOptions::DEFAULT_NETWORK,
+        "bridge" => NetworkName::default_network(),
         "host" | "none" => return Err(wrong(format!("`{name}` stands alone"))),
-        name => name,
+        name => NetworkName::parse(name).map_err(|error| wrong(error.to_string()))?,
     };
-    let mut attachment = Attachment {
-        network: NetworkName::parse(name).map_err(|error| wrong(error.to_string()))?,
-        address: None,
-        mac: None,
-    };
+    let mut attachment = Attachment::to(name);
     for option in options.split(',').filter(|option| !option.is_empty()) {
         match option.split_once('=') {
             Some(("ip", ip)) => {
@@ -122,6 +122,10 @@ fn parse_attachment(text: &str) -> Result<Attachment, OptionError> {
                     .parse()
                     .map_err(|_| wrong(format!("`{ip}` is not an IP address")))?;
                 attachment.address = Some(address);
+            }
+            Some(("alias", alias)) => {
+                let alias = DnsName::parse(alias).map_err(|error| wrong(error.to_string()))?;
+                attachment.aliases.push(alias);
             }
             Some(("mac", mac)) if is_mac(mac) => attachment.mac = Some(mac.to_ascii_lowercase()),
             Some(("mac", mac)) => return Err(wrong(format!("`{mac}` is not a MAC address"))),

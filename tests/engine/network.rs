@@ -1,12 +1,15 @@
 //! Pods on a bridge: who reaches whom, and what is left afterwards.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use podwright::engine::network::{
-    HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork, hold_ports, set_up, tear_down,
+    BridgeNetwork, DefaultRoute, HostNetwork, NetworkError, NetworkWarning, OtherPods, PodNetwork,
+    free_subnet, hold_ports, set_up, tear_down,
 };
 use podwright::model::network::{Protocol, PublishedPort};
+use podwright::subnet::Ipv4Subnet;
 use podwright::sys::firewall::FirewallError;
 use podwright::sys::socket::PortError;
 
@@ -35,6 +38,21 @@ fn on(ip: Ipv4Addr, port: PublishedPort) -> PublishedPort {
     }
 }
 
+fn bridge(host: HostNetwork, subnet: Ipv4Subnet) -> BridgeNetwork {
+    BridgeNetwork {
+        host,
+        subnet,
+        gateway: subnet.first_host(),
+        internal: false,
+    }
+}
+
+/// The n-th address for a pod, from 0.
+fn nth(bridge: &BridgeNetwork, number: usize) -> Ipv4Addr {
+    let number = u32::try_from(number).expect("few");
+    Ipv4Addr::from_bits(bridge.subnet.network().to_bits() + 2 + number)
+}
+
 /// A pod on the bridge, and its namespace.
 struct Pod {
     netns: Netns,
@@ -44,14 +62,28 @@ struct Pod {
 impl Pod {
     /// Makes the namespace and decides the network; the address is the subnet's n-th.
     fn new(world: &HostAndOutside, number: usize, ports: &[PublishedPort]) -> Self {
-        let netns = Netns::bare(world.dir.path(), &format!("pod{number}"));
         let host = HostNetwork::of_root(Path::new("/srv/test"));
-        let subnet = world.host.run(|| host.subnet().expect("subnet"));
+        let subnet = world.host.run(|| {
+            let present = host.subnet().expect("subnet");
+            present.unwrap_or_else(|| free_subnet(&BTreeSet::new()).expect("subnet"))
+        });
+        Self::on(world, bridge(host, subnet), number, ports)
+    }
+
+    /// As [`Self::new`], on a bridge of the test's choice.
+    fn on(
+        world: &HostAndOutside,
+        bridge: BridgeNetwork,
+        number: usize,
+        ports: &[PublishedPort],
+    ) -> Self {
+        let netns = Netns::bare(world.dir.path(), &format!("pod{number}"));
         let network = PodNetwork {
-            host,
+            address: nth(&bridge, number),
+            bridge,
             link: link(&format!("veth-pod{number}")),
-            subnet,
-            address: subnet.hosts().nth(number).expect("address"),
+            interface: PodNetwork::interface_of(0),
+            default_route: DefaultRoute::Here,
             mac: None,
             ports: ports.to_vec(),
             netns: netns.path().to_owned(),
@@ -79,7 +111,7 @@ fn a_published_port_answers_on_loopback_on_the_host_address_and_from_outside() {
         return;
     };
     let pod = Pod::set_up(&world, 0, &[tcp(8080), udp(5353)]);
-    let gateway = pod.network.subnet.gateway();
+    let gateway = pod.network.bridge.gateway;
     pod.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "web");
     pod.netns.serve_udp(Ipv4Addr::UNSPECIFIED, 80, "dns");
 
@@ -118,7 +150,7 @@ fn pods_reach_each_other_and_themselves_by_published_ports_too() {
     let answer = one.netns.ask_tcp(two.network.address, 80);
     let direct = format!("two {}", one.network.address);
     assert_eq!(answer.expect("directly"), direct);
-    let gateway = one.network.subnet.gateway();
+    let gateway = one.network.bridge.gateway;
     for address in [HOST, gateway] {
         let answer = one.netns.ask_tcp(address, 8002);
         assert_eq!(answer.expect("another pod"), format!("two {gateway}"));
@@ -225,13 +257,13 @@ fn a_failing_set_up_leaves_nothing() {
     let good = Pod::set_up(&world, 1, &[tcp(8080)]);
     let rules = world.host.ruleset();
     let mut bad = Pod::new(&world, 2, &[tcp(8081)]);
-    bad.network.address = good.network.subnet.gateway();
+    bad.network.address = good.network.bridge.gateway;
     let error = world
         .host
         .run(|| set_up(&bad.network))
         .expect_err("refused");
     assert!(matches!(error, NetworkError::Address { .. }), "{error}");
-    bad.network.subnet = "10.200.0.0/24".parse().expect("subnet");
+    bad.network.bridge.subnet = "10.200.0.0/24".parse().expect("subnet");
     bad.network.address = Ipv4Addr::new(10, 200, 0, 2);
     let error = world
         .host
@@ -317,7 +349,7 @@ fn a_pod_does_not_reach_what_listens_on_the_hosts_loopback() {
                 .expect("bash")
         })
     };
-    let gateway = pod.network.subnet.gateway();
+    let gateway = pod.network.bridge.gateway;
     let output = try_from(&pod.netns, "eth0", gateway, 9000);
     assert_eq!(String::from_utf8_lossy(&output.stdout), "");
     // A port published on 127.0.0.1 is no more to be reached from the next machine.
@@ -380,4 +412,138 @@ fn a_host_that_drops_forwarded_packets_is_told_of() {
 fn the_missing_program_is_named() {
     let text = FirewallError::Unavailable.to_string();
     assert!(text.contains("install the package `nftables`"), "{text}");
+}
+
+/// A network of its own, with its own bridge.
+fn another(name: &str, subnet: &str, internal: bool) -> BridgeNetwork {
+    let name = name.parse().expect("name");
+    let host = HostNetwork::of_network(Path::new("/srv/test"), &name);
+    BridgeNetwork {
+        internal,
+        ..bridge(host, subnet.parse().expect("subnet"))
+    }
+}
+
+#[test]
+fn networks_are_kept_apart_but_for_published_ports() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let front = Pod::set_up(&world, 0, &[tcp(8001)]);
+    let back = Pod::on(
+        &world,
+        another("back", "10.201.0.0/24", false),
+        1,
+        &[tcp(8002)],
+    );
+    world.host.run(|| set_up(&back.network).expect("set up"));
+    front.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "front");
+    back.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "back");
+
+    for (from, to, port, word) in [
+        (&front, &back, 8002, "back "),
+        (&back, &front, 8001, "front "),
+    ] {
+        assert!(from.netns.ask_tcp(to.network.address, 80).is_err());
+        let answer = from.netns.ask_tcp(HOST, port).expect("published");
+        assert!(answer.starts_with(word), "{answer}");
+    }
+    // Both are the host's and reach the outside.
+    world.outside.serve_tcp(OUTSIDE, 80, "outside");
+    for pod in [&front, &back] {
+        world
+            .host
+            .ask_tcp(pod.network.address, 80)
+            .expect("the host reaches it");
+        let answer = pod.netns.ask_tcp(OUTSIDE, 80).expect("the outside");
+        assert_eq!(answer, format!("outside {HOST}"));
+    }
+    back.tear_down(&world, OtherPods::None);
+    front
+        .netns
+        .ask_tcp(OUTSIDE, 80)
+        .expect("the other network stays");
+}
+
+#[test]
+fn an_internal_network_leads_nowhere_but_to_its_pods_and_the_host() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let inside = another("inside", "10.201.0.0/24", true);
+    let pods: Vec<Pod> = [0, 1]
+        .map(|number| Pod::on(&world, inside.clone(), number, &[]))
+        .into();
+    for pod in &pods {
+        world.host.run(|| set_up(&pod.network).expect("set up"));
+        pod.netns.serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "inside");
+    }
+    world.outside.serve_tcp(OUTSIDE, 80, "outside");
+    pods[0]
+        .netns
+        .ask_tcp(pods[1].network.address, 80)
+        .expect("its neighbour");
+    world
+        .host
+        .ask_tcp(pods[0].network.address, 80)
+        .expect("the host reaches it");
+    // It has a default route here, and still nothing comes through.
+    assert!(pods[0].netns.ask_tcp(OUTSIDE, 80).is_err());
+}
+
+#[test]
+fn a_pod_on_two_networks_reaches_both_and_has_one_default_route() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let (one, two) = (
+        another("one", "10.201.0.0/24", true),
+        another("two", "10.202.0.0/24", false),
+    );
+    let pod = Pod::on(&world, one.clone(), 0, &[]);
+    let second = PodNetwork {
+        bridge: two.clone(),
+        link: link("vet1-pod0"),
+        interface: PodNetwork::interface_of(1),
+        address: nth(&two, 0),
+        ..pod.network.clone()
+    };
+    let first = PodNetwork {
+        default_route: DefaultRoute::Elsewhere,
+        ..pod.network.clone()
+    };
+    world.host.run(|| {
+        set_up(&first).expect("set up");
+        set_up(&second).expect("set up");
+    });
+    let (left, right) = (Pod::on(&world, one, 1, &[]), Pod::on(&world, two, 2, &[]));
+    for (neighbour, own) in [(&left, &first), (&right, &second)] {
+        world
+            .host
+            .run(|| set_up(&neighbour.network).expect("set up"));
+        neighbour
+            .netns
+            .serve_tcp(Ipv4Addr::UNSPECIFIED, 80, "neighbour");
+        let answer = pod.netns.ask_tcp(neighbour.network.address, 80);
+        assert_eq!(
+            answer.expect("a neighbour"),
+            format!("neighbour {}", own.address)
+        );
+    }
+    assert!(left.netns.ask_tcp(right.network.address, 80).is_err());
+    world.outside.serve_tcp(OUTSIDE, 80, "outside");
+    pod.netns
+        .ask_tcp(OUTSIDE, 80)
+        .expect("by the second network");
+}
+
+#[test]
+fn a_subnet_that_the_host_has_come_to_use_is_refused() {
+    let Some(world) = HostAndOutside::new() else {
+        return;
+    };
+    let pod = Pod::on(&world, another("late", "192.0.2.128/25", false), 0, &[]);
+    let error = world.host.run(|| set_up(&pod.network)).expect_err("in use");
+    assert!(matches!(error, NetworkError::SubnetInUse { .. }), "{error}");
+    assert_eq!(world.host.ruleset(), "");
 }

@@ -40,9 +40,22 @@ struct Scenario {
 
 const SCENARIOS: &[Scenario] = &[
     Scenario {
-        name: "play",
-        prepare: |_| {},
-        command: &["kube", "play", "all.yaml"],
+        name: "play on two networks",
+        prepare: |host| {
+            drop(
+                host.run(&["network", "create", "--ignore", "back"])
+                    .expect(),
+            )
+        },
+        command: &[
+            "kube",
+            "play",
+            "--network",
+            "bridge",
+            "--network",
+            "back",
+            "all.yaml",
+        ],
         allowed: &[State::Gone, State::Complete],
         success: State::Complete,
         failure: State::Gone,

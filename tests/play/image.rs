@@ -16,8 +16,8 @@ pub(crate) const NAME: &str = "localhost/busybox:latest";
 /// The programs that tests use in containers.
 const APPLETS: &[&str] = &[
     "sh", "cat", "cut", "dd", "echo", "env", "false", "grep", "head", "hostname", "httpd", "id",
-    "kill", "ls", "mkdir", "nc", "printf", "readlink", "rm", "seq", "sleep", "stat", "tail", "tee",
-    "touch", "true", "wc", "wget",
+    "ip", "kill", "ls", "mkdir", "nc", "printf", "readlink", "rm", "seq", "sleep", "stat", "tail",
+    "tee", "touch", "true", "wc", "wget",
 ];
 
 /// Makes the image in the installation at `root`.

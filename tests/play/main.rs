@@ -15,6 +15,7 @@ mod host;
 mod image;
 mod kills;
 mod lifecycle;
+mod networks;
 mod pausing;
 mod played;
 mod podman;

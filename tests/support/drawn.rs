@@ -55,11 +55,7 @@ pub(crate) fn pod(d: &mut Draw<'_>) -> PodSpec {
 fn infra(d: &mut Draw<'_>) -> InfraSpec {
     let network = match d.byte() % 4 {
         0 => NetworkSpec::Bridge {
-            networks: vec![Attachment {
-                network: "podwright".parse().unwrap(),
-                address: None,
-                mac: None,
-            }],
+            networks: vec![Attachment::to("podwright".parse().unwrap())],
         },
         1 => NetworkSpec::Host,
         2 => NetworkSpec::None,
@@ -68,6 +64,7 @@ fn infra(d: &mut Draw<'_>) -> InfraSpec {
                 network: d.name(),
                 address: d.some(Draw::ip),
                 mac: d.some(|_| "aa:bb:cc:dd:ee:ff".to_owned()),
+                aliases: d.list(Draw::name),
             }),
         },
     };

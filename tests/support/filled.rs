@@ -109,6 +109,8 @@ fn infra(s: &mut Sentinels) -> InfraSpec {
                 network: s.name(),
                 address: Some(s.ip()),
                 mac: Some(s.text()),
+                // Newer than the frozen form, and left out of it while there are none.
+                aliases: Vec::new(),
             }],
         },
         dns: DnsSpec {

@@ -95,7 +95,10 @@ pub struct Play {
     /// What to do about fields and kinds that Kubernetes does not know
     #[arg(long, value_enum, value_name = "MODE", num_args = 0..=1, require_equals = true, default_missing_value = "strict")]
     pub validate: Option<Validation>,
-    /// Connect the pods to this network: `host`, `none`, `bridge`, or a name with `:ip=…,mac=…`
+    /// Connect the pods to this network: `host`, `none`, `bridge`, or a name with `:ip=…,mac=…,alias=…`
+    ///
+    /// Several networks are several interfaces, in their order. The default route and published ports are those of
+    /// the first one that leads outside.
     #[arg(long, value_name = "NETWORK")]
     pub network: Vec<String>,
     /// Give the pods these addresses, in order

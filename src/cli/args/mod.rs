@@ -10,6 +10,7 @@ mod events;
 mod explain;
 mod image;
 mod kube;
+mod network;
 mod pod;
 mod registry;
 mod secret;
@@ -37,6 +38,10 @@ pub use image::{
 };
 pub use kube::{
     Down, Generate, GenerateCommand, KubeCommand, Play, PlayCommand, Validation, WorkloadKind,
+};
+pub use network::{
+    CreateNetwork, InspectNetworks, ListNetworks, NetworkCommand, NetworkExists, PruneNetworks,
+    RemoveNetworks,
 };
 pub use pod::{
     InspectPods, KillPods, ListPods, LogSelection, PausePods, PodCommand, PodExists, PodLogs,
@@ -211,6 +216,9 @@ pub enum Command {
     /// Manage named volumes
     #[command(subcommand)]
     Volume(VolumeCommand),
+    /// Manage networks
+    #[command(subcommand)]
+    Network(NetworkCommand),
     /// Look after the engine itself
     #[command(subcommand)]
     System(SystemCommand),

@@ -1,7 +1,5 @@
 //! `image prune`, `system df` and `system prune`.
 
-use std::io::{BufRead as _, Write as _};
-
 use gotmpl::ToValue as _;
 use serde::Serialize;
 
@@ -11,6 +9,7 @@ use super::super::filter;
 use super::super::output::{Column, Format, Headings, Row};
 use super::super::view::words;
 use super::Context;
+use super::consent::is_meant;
 use super::lifecycle::outcome;
 use crate::engine::Engine;
 use crate::engine::care::{Pruned, Unused, Usage};
@@ -86,7 +85,7 @@ pub(super) fn prune_images(context: &mut Context<'_>, prune: &PruneImages) -> Re
         true => "all images without at least one container associated to them",
         false => "all dangling images",
     };
-    if !prune.force && !is_meant(context, which)? {
+    if !prune.force && !is_meant(context, &format!("This will remove {which}."))? {
         return Ok(());
     }
     let mut engine = context.engine("image prune")?;
@@ -109,7 +108,7 @@ pub(super) fn prune_all(context: &mut Context<'_>, prune: &PruneAll) -> Result<(
         false => "all dangling images",
     };
     let which = format!("all pods in which nothing runs{volumes} and {images}");
-    if !prune.force && !is_meant(context, &which)? {
+    if !prune.force && !is_meant(context, &format!("This will remove {which}."))? {
         return Ok(());
     }
     let mut engine = context.engine("system prune")?;
@@ -194,21 +193,4 @@ fn sweep_volumes(engine: &mut Engine) -> Result<Vec<String>, Error> {
         }
     }
     Ok(removed)
-}
-
-/// Asks; no answer is a no.
-fn is_meant(context: &mut Context<'_>, which: &str) -> Result<bool, Error> {
-    context
-        .output
-        .line(format_args!("WARNING! This will remove {which}."))?;
-    context
-        .output
-        .bytes(b"Are you sure you want to continue? [y/N] ")?;
-    context.output.flush()?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_err() || !answer.ends_with('\n') {
-        context.output.writer().write_all(b"\n").ok();
-    }
-    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
 }

@@ -2,6 +2,7 @@
 
 mod care;
 mod completion;
+mod consent;
 mod copy;
 mod engine;
 mod events;
@@ -20,6 +21,7 @@ mod lifecycle;
 mod login;
 mod logs;
 pub(super) mod names;
+mod network;
 mod open;
 mod pod_ps;
 mod port;
@@ -120,6 +122,7 @@ fn read(context: &mut Context<'_>, command: &Command) -> Result<(), Error> {
         Command::Login(arguments) => login::login(context, arguments),
         Command::Logout(arguments) => login::logout(context, arguments),
         Command::Secret(command) => secret::run(context, command),
+        Command::Network(command) => network::run(context, command),
         Command::Volume(command) => volume::run(context, command),
         Command::System(SystemCommand::Locks(form)) => engine::locks(context, form.format.as_ref()),
         Command::System(SystemCommand::Check(arguments)) => system::check(context, arguments),

@@ -22,6 +22,11 @@ pub(in crate::cli) fn live(global: &Global, kinds: &[Names]) -> Vec<String> {
                 let pods = observed.pods.iter();
                 pods.map(|pod| pod.record.spec.name.to_string()).collect()
             }
+            Names::Networks => {
+                let networks = engine.networks(&observed).unwrap_or_default();
+                let names = networks.iter().map(|network| network.name.to_string());
+                names.collect()
+            }
             Names::Volumes => {
                 let volumes = observed.volumes.iter();
                 volumes.map(|volume| volume.spec.name.to_string()).collect()

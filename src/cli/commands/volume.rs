@@ -1,7 +1,6 @@
 //! `volume`.
 
 use std::collections::BTreeMap;
-use std::io::{BufRead as _, Write as _};
 
 use super::super::args::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
@@ -10,6 +9,7 @@ use super::super::error::Error;
 use super::super::filter;
 use super::super::output::Format;
 use super::super::view::{VolumeRow, volumes};
+use super::consent::is_meant;
 use super::lifecycle::outcome;
 use super::ps::headings;
 use super::{Context, inspect};
@@ -116,7 +116,8 @@ fn owner(backing: &mut Backing) -> Result<Owner, Error> {
     Ok(owner)
 }
 
-fn pairs(texts: &[String], what: &str) -> Result<BTreeMap<String, String>, Error> {
+/// Reads KEY=VALUE; a key alone has an empty value.
+pub(super) fn pairs(texts: &[String], what: &str) -> Result<BTreeMap<String, String>, Error> {
     let mut found = BTreeMap::new();
     for text in texts {
         let (key, value) = text.split_once('=').unwrap_or((text, ""));
@@ -184,7 +185,7 @@ fn prune(context: &mut Context<'_>, arguments: &PruneVolumes) -> Result<(), Erro
         .map(|record| record.spec.name.clone())
         .filter(|name| !observed.pods.iter().any(|pod| pod.claims(name)))
         .collect();
-    if unused.is_empty() || (!arguments.force && !is_meant(context, &unused)?) {
+    if unused.is_empty() || (!arguments.force && !is_meant(context, &warning(&unused))?) {
         return Ok(());
     }
     for name in unused {
@@ -196,23 +197,12 @@ fn prune(context: &mut Context<'_>, arguments: &PruneVolumes) -> Result<(), Erro
     Ok(context.output.flush()?)
 }
 
-/// Asks; no answer is a no.
-fn is_meant(context: &mut Context<'_>, volumes: &[VolumeName]) -> Result<bool, Error> {
-    context.output.line(
-        "WARNING! This will remove all volumes not used by at least one pod. The following volumes will be removed:",
-    )?;
-    for name in volumes {
-        context.output.line(name)?;
-    }
-    let question = b"Are you sure you want to continue? [y/N] ";
-    context.output.bytes(question)?;
-    context.output.flush()?;
-    let mut answer = String::new();
-    let read = std::io::stdin().lock().read_line(&mut answer);
-    if read.is_err() || !answer.ends_with('\n') {
-        context.output.writer().write_all(b"\n").ok();
-    }
-    Ok(["y", "yes"].contains(&answer.trim().to_ascii_lowercase().as_str()))
+fn warning(volumes: &[VolumeName]) -> String {
+    let names: Vec<&str> = volumes.iter().map(VolumeName::as_str).collect();
+    format!(
+        "This will remove all volumes not used by at least one pod. The following volumes will be removed:\n{}",
+        names.join("\n")
+    )
 }
 
 fn remove(context: &mut Context<'_>, arguments: &RemoveVolumes) -> Result<(), Error> {
@@ -301,7 +291,7 @@ fn find<'a>(observed: &'a Observed, text: &str) -> Result<&'a VolumeRecord, Erro
     }
 }
 
-fn usage(message: String) -> Error {
+pub(super) fn usage(message: String) -> Error {
     Error::Usage {
         message,
         help: None,

@@ -38,6 +38,7 @@ pub(super) enum Kind {
 pub(in crate::cli) enum Names {
     Containers,
     Images,
+    Networks,
     Pods,
     Volumes,
 }
@@ -239,6 +240,7 @@ fn kind(name: &str) -> Kind {
         "CONTAINER" => Kind::Names(&[Names::Containers]),
         "POD" => Kind::Names(&[Names::Pods]),
         "IMAGE" => Kind::Names(&[Names::Images]),
+        "NETWORK" => Kind::Names(&[Names::Networks]),
         "VOLUME" => Kind::Names(&[Names::Volumes]),
         "NAME" => Kind::Names(&[
             Names::Containers,

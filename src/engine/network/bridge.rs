@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use super::host::{subnet_of, subnets_in_use};
-use super::setup::{Made, POD_LINK, unless_missing};
+use super::setup::{Made, unless_missing};
 use super::{HostNetwork, NetworkError, PodNetwork};
 use crate::sys::firewall::Firewall;
 use crate::sys::namespace::{Namespace, NamespaceKind, NamespaceLock};
-use crate::sys::netlink::{Link, LinkName, Netlink, Veth};
+use crate::sys::netlink::{Link, Netlink, Veth};
 use crate::sys::sysctl::{ensure_sysctl, write_sysctl};
 
 /// How long another's change of the network is waited for. Who waited in vain goes on: a process
@@ -24,7 +24,6 @@ pub(super) fn join_bridge(
 ) -> Result<(), NetworkError> {
     let _lock = lock_network()?;
     let bridge = ensure_bridge(pod, netlink, made)?;
-    let peer = LinkName::parse(POD_LINK).expect("the constant is a link name");
     // A cable left by a run that was killed.
     netlink.delete_link(&pod.link)?;
     let mtu = uplink_mtu(netlink)?;
@@ -32,7 +31,7 @@ pub(super) fn join_bridge(
     netlink.add_veth(&Veth {
         name: &pod.link,
         bridge: bridge.index,
-        peer: &peer,
+        peer: &pod.interface,
         peer_namespace: netns,
         peer_mac: pod.mac.unwrap_or_else(|| mac_of(pod.address)),
         mtu,
@@ -47,20 +46,20 @@ fn ensure_bridge(
     netlink: &mut Netlink,
     made: &mut Made,
 ) -> Result<Link, NetworkError> {
-    let name = &pod.host.bridge;
+    let name = &pod.bridge.host.bridge;
     ensure_sysctl("net.ipv4.ip_forward", "1")?;
     let bridge = match netlink.link(name)? {
         Some(bridge) => bridge,
         None => {
             let used = subnets_in_use(netlink)?;
-            if let Some(present) = used.iter().find(|used| used.overlaps(pod.subnet)) {
-                return Err(NetworkError::SubnetChanged {
+            if let Some(present) = used.iter().find(|used| used.overlaps(pod.bridge.subnet)) {
+                return Err(NetworkError::SubnetInUse {
                     bridge: name.clone(),
-                    wanted: pod.subnet,
+                    wanted: pod.bridge.subnet,
                     present: *present,
                 });
             }
-            netlink.add_bridge(name, mac_of(pod.subnet.gateway()))?;
+            netlink.add_bridge(name, mac_of(pod.bridge.gateway))?;
             made.bridge = true;
             netlink.expect_link(name)?
         }
@@ -71,10 +70,10 @@ fn ensure_bridge(
         });
     }
     match subnet_of(netlink, &bridge)? {
-        Some(present) if present != pod.subnet => {
+        Some(present) if present != pod.bridge.subnet => {
             return Err(NetworkError::SubnetChanged {
                 bridge: name.clone(),
-                wanted: pod.subnet,
+                wanted: pod.bridge.subnet,
                 present,
             });
         }
@@ -89,7 +88,7 @@ fn configure_bridge(
     netlink: &mut Netlink,
     bridge: &Link,
 ) -> Result<(), NetworkError> {
-    let name = &pod.host.bridge;
+    let name = &pod.bridge.host.bridge;
     // A pod must not make itself the host's IPv6 router (CVE-2020-10749).
     unless_missing(write_sysctl(
         &format!("net/ipv6/conf/{name}/accept_ra"),
@@ -98,7 +97,7 @@ fn configure_bridge(
     // Lets the host reach published ports on 127.0.0.1; the table's `guard` chain closes what this
     // opens.
     write_sysctl(&format!("net/ipv4/conf/{name}/route_localnet"), "1")?;
-    netlink.add_address(bridge.index, pod.subnet.gateway(), pod.subnet.prefix())?;
+    netlink.add_address(bridge.index, pod.bridge.gateway, pod.bridge.subnet.prefix())?;
     netlink.set_up(bridge.index)?;
     Ok(())
 }

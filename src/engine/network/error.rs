@@ -3,11 +3,11 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::subnet::Ipv4Subnet;
 use crate::sys::firewall::FirewallError;
 use crate::sys::namespace::NamespaceError;
 use crate::sys::netlink::{LinkName, NetlinkError};
 use crate::sys::socket::PortError;
-use crate::sys::subnet::Ipv4Subnet;
 use crate::sys::sysctl::SysctlError;
 
 /// What went wrong with a pod's network.
@@ -35,6 +35,18 @@ pub enum NetworkError {
     /// All private networks are in use.
     #[error("no private IPv4 network is free: the host has routes to all of them")]
     NoFreeSubnet,
+    /// The host has come to use what was recorded for a network.
+    #[error(
+        "the bridge `{bridge}` cannot have the network {wanted}: the host uses {present} already"
+    )]
+    SubnetInUse {
+        /// The bridge.
+        bridge: LinkName,
+        /// What it was to have.
+        wanted: Ipv4Subnet,
+        /// What is in the way.
+        present: Ipv4Subnet,
+    },
     /// The bridge was made with another network in the meantime; plan again.
     #[error("the bridge `{bridge}` has the network {present}, not {wanted}")]
     SubnetChanged {

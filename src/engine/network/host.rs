@@ -1,17 +1,19 @@
-//! The names and the subnet of a root directory's network.
+//! The names of a root directory's networks in the kernel, and their subnets.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
 
 use sha2::{Digest as _, Sha256};
 
 use super::NetworkError;
+use crate::names::{NetworkName, hex};
+use crate::subnet::Ipv4Subnet;
 use crate::sys::firewall::{Firewall, FirewallError};
 use crate::sys::netlink::{Link, LinkName, Netlink};
-use crate::sys::subnet::Ipv4Subnet;
 
 /// The name of the default root's bridge and of its table.
-const DEFAULT_BRIDGE: &str = "podwright0";
+const DEFAULT_BRIDGE: &str = OUR_BRIDGES[0];
 
 const DEFAULT_TABLE: &str = "podwright";
 
@@ -27,15 +29,21 @@ const SUBNET_RANGES: [(Ipv4Addr, Ipv4Addr); 3] = [
 
 const SUBNET_PREFIX: u8 = 24;
 
-/// The bridge and the packet filter table of one root directory.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the names of all bridges begin with, but for the default root's default one.
+const BRIDGE_PREFIX: &str = "pw-";
+
+/// The names of all bridges of all roots.
+pub(super) const OUR_BRIDGES: [&str; 2] = ["podwright0", "pw-*"];
+
+/// The bridge and the packet filter table of one network.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct HostNetwork {
     pub(super) bridge: LinkName,
     table: LinkName,
 }
 
 impl HostNetwork {
-    /// Returns the network of the default root directory.
+    /// Returns the default network of the default root directory.
     #[must_use]
     pub fn of_default_root() -> Self {
         let name = |text| LinkName::parse(text).expect("the constant is a link name");
@@ -45,15 +53,24 @@ impl HostNetwork {
         }
     }
 
-    /// Returns the network of any other root directory.
+    /// Returns the default network of any other root directory.
     #[must_use]
     pub fn of_root(root: &Path) -> Self {
         let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-        let hex: String = digest[..3]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
-        let name = LinkName::parse(&format!("pw-{hex}")).expect("three letters and six digits");
+        Self::named(&hex(&digest[..3]))
+    }
+
+    /// Returns another network of a root directory.
+    #[must_use]
+    pub fn of_network(root: &Path, name: &NetworkName) -> Self {
+        let root = root.as_os_str().as_encoded_bytes();
+        let digest = Sha256::digest([root, b"\0", name.as_str().as_bytes()].concat());
+        Self::named(&hex(&digest[..6]))
+    }
+
+    fn named(digits: &str) -> Self {
+        let name = LinkName::parse(&format!("{BRIDGE_PREFIX}{digits}"))
+            .expect("three letters and at most twelve digits");
         Self {
             bridge: name.clone(),
             table: name,
@@ -66,24 +83,40 @@ impl HostNetwork {
         &self.bridge
     }
 
-    /// Returns the network that the next pod gets its address from: the bridge's, or the one that
-    /// the bridge will be made with.
+    /// Returns the subnet of the bridge, if there is a bridge.
     ///
     /// # Errors
-    /// The kernel refuses, or no private network is free.
-    pub fn subnet(&self) -> Result<Ipv4Subnet, NetworkError> {
+    /// The kernel refuses.
+    pub fn subnet(&self) -> Result<Option<Ipv4Subnet>, NetworkError> {
         let mut netlink = Netlink::open()?;
-        if let Some(bridge) = netlink.link(&self.bridge)?
-            && let Some(subnet) = subnet_of(&mut netlink, &bridge)?
-        {
-            return Ok(subnet);
+        match netlink.link(&self.bridge)? {
+            Some(bridge) => subnet_of(&mut netlink, &bridge),
+            None => Ok(None),
         }
-        free_subnet(&subnets_in_use(&mut netlink)?).ok_or(NetworkError::NoFreeSubnet)
     }
 
     pub(super) fn firewall(&self) -> Result<Firewall, FirewallError> {
         Firewall::find(&self.table, &self.bridge)
     }
+}
+
+/// Returns a private subnet for a network that is to be made, which is neither the host's nor reserved.
+///
+/// # Errors
+/// The kernel refuses, or no private subnet is free.
+pub fn free_subnet(reserved: &BTreeSet<Ipv4Subnet>) -> Result<Ipv4Subnet, NetworkError> {
+    let mut used = subnets_in_use(&mut Netlink::open()?)?;
+    used.extend(reserved);
+    first_free(&used).ok_or(NetworkError::NoFreeSubnet)
+}
+
+/// Returns the subnet of the host that this one has an address in common with.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn overlapping(subnet: Ipv4Subnet) -> Result<Option<Ipv4Subnet>, NetworkError> {
+    let used = subnets_in_use(&mut Netlink::open()?)?;
+    Ok(used.into_iter().find(|used| used.overlaps(subnet)))
 }
 
 pub(super) fn subnet_of(
@@ -116,7 +149,7 @@ pub(super) fn subnets_in_use(netlink: &mut Netlink) -> Result<Vec<Ipv4Subnet>, N
         .collect())
 }
 
-fn free_subnet(used: &[Ipv4Subnet]) -> Option<Ipv4Subnet> {
+fn first_free(used: &[Ipv4Subnet]) -> Option<Ipv4Subnet> {
     SUBNET_RANGES
         .iter()
         .flat_map(|(first, last)| (first.to_bits()..=last.to_bits()).step_by(1 << 8))
@@ -134,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_first_free_subnet_is_outside_of_all_that_is_routed() {
-        let first = |used: &[&str]| free_subnet(&nets(used)).map(|subnet| subnet.to_string());
+        let first = |used: &[&str]| first_free(&nets(used)).map(|subnet| subnet.to_string());
         assert_eq!(first(&[]).as_deref(), Some("10.90.0.0/24"));
         assert_eq!(
             first(&["10.90.0.0/24", "10.90.1.128/25"]).as_deref(),
@@ -159,5 +192,10 @@ mod tests {
         assert_eq!(default.bridge().as_str(), "podwright0");
         assert_ne!(one, two);
         assert_eq!(one.bridge().as_str().len(), "pw-012345".len());
+        let name = NetworkName::parse("back").unwrap();
+        let networks =
+            ["/srv/one", "/srv/two"].map(|root| HostNetwork::of_network(Path::new(root), &name));
+        assert_ne!(networks[0], networks[1]);
+        assert_eq!(networks[0].bridge().as_str().len(), "pw-012345abcdef".len());
     }
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
-use super::{HostNetwork, NetworkError, PodNetwork};
-use crate::names::PodId;
+use super::{HostNetwork, NetworkError};
 use crate::sys::firewall::{FirewallError, PortForward};
 use crate::sys::netlink::{LinkName, Netlink};
 
@@ -17,28 +16,26 @@ pub struct Leaks {
     pub bridge: bool,
 }
 
-/// Finds what is attached to the bridge and published in the table, but of none of these pods.
+/// Finds what is attached to the bridge and published in the table, but is none of these links and leads
+/// to none of these addresses.
 ///
 /// # Errors
 /// The kernel refuses.
 pub fn leaks(
     host: &HostNetwork,
-    pods: &BTreeSet<PodId>,
+    known: &BTreeSet<LinkName>,
     addresses: &BTreeSet<Ipv4Addr>,
 ) -> Result<Leaks, NetworkError> {
     let mut netlink = Netlink::open()?;
     let Some(bridge) = netlink.link(host.bridge())? else {
         return Ok(Leaks::default());
     };
-    let known: BTreeSet<String> = pods
-        .iter()
-        .map(|pod| PodNetwork::link_of(pod).as_str().to_owned())
-        .collect();
     let links = netlink
         .links()?
         .into_iter()
-        .filter(|link| link.controller == Some(bridge.index) && !known.contains(&link.name))
+        .filter(|link| link.controller == Some(bridge.index))
         .filter_map(|link| LinkName::parse(&link.name).ok())
+        .filter(|link| !known.contains(link))
         .collect();
     let mut forwards = match host.firewall() {
         Ok(firewall) if firewall.exists()? => firewall.forwards()?,

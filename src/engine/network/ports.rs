@@ -3,12 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddrV4};
 use std::os::fd::OwnedFd;
 
-use super::NetworkError;
+use super::{BridgeNetwork, NetworkError};
 use crate::model::network::{Protocol, PublishedPort};
 use crate::sys::conntrack::{UdpPort, forget_udp_flows};
 use crate::sys::firewall::{Firewall, PortForward, check_available};
 use crate::sys::socket::{Transport, hold_port};
-use crate::sys::subnet::Ipv4Subnet;
 
 /// The ports of the host that are held for a pod.
 ///
@@ -52,7 +51,7 @@ pub fn hold_ports(ports: &[PublishedPort]) -> Result<PortHold, NetworkError> {
 /// Publishes the forwards in a table that other pods use already.
 pub(super) fn publish_more(
     firewall: &Firewall,
-    subnet: Ipv4Subnet,
+    bridge: &BridgeNetwork,
     forwards: &[PortForward],
 ) -> Result<(), NetworkError> {
     // To empty and fill the chains waits for the kernel's RCU grace periods.
@@ -64,7 +63,7 @@ pub(super) fn publish_more(
     if stands {
         Ok(())
     } else {
-        publish(firewall, subnet, forwards)
+        publish(firewall, bridge, forwards)
     }
 }
 
@@ -72,10 +71,10 @@ pub(super) fn publish_more(
 /// because a pod claims its ports in the store before.
 pub(super) fn publish(
     firewall: &Firewall,
-    subnet: Ipv4Subnet,
+    bridge: &BridgeNetwork,
     forwards: &[PortForward],
 ) -> Result<(), NetworkError> {
-    let Err(error) = firewall.publish(subnet, forwards) else {
+    let Err(error) = firewall.publish(&bridge.rules(), forwards) else {
         return Ok(());
     };
     let same_port = |a: &PortForward, b: &PortForward| {
@@ -87,7 +86,7 @@ pub(super) fn publish(
         return Err(error.into());
     }
     firewall.withdraw(&stale)?;
-    Ok(firewall.publish(subnet, forwards)?)
+    Ok(firewall.publish(&bridge.rules(), forwards)?)
 }
 
 pub(super) fn host_ip(port: &PublishedPort) -> Result<Option<Ipv4Addr>, NetworkError> {

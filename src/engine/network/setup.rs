@@ -4,17 +4,14 @@ use std::path::Path;
 
 use super::bridge::{join_bridge, remove_bridge};
 use super::ports::{forget_flows, publish, publish_more};
-use super::{NetworkError, NetworkWarning, PodNetwork};
+use super::{DefaultRoute, NetworkError, NetworkWarning, PodNetwork};
 use crate::fault;
 use crate::sys::firewall::{Firewall, FirewallError, ForwardPolicy, PortForward};
 use crate::sys::namespace::{Namespace, NamespaceKind, in_namespaces};
 use crate::sys::netlink::{LinkName, Netlink};
 use crate::sys::sysctl::{SysctlError, write_sysctl};
 
-/// The name of the interface inside the pod.
-pub(super) const POD_LINK: &str = "eth0";
-
-/// Whether other pods of the same root are on the bridge.
+/// Whether other pods are on the bridge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OtherPods {
     /// The bridge and the table stay.
@@ -41,7 +38,7 @@ pub fn set_up(pod: &PodNetwork) -> Result<Vec<NetworkWarning>, NetworkError> {
     pod.validate()?;
     let forwards = pod.forwards()?;
     let netns = Namespace::open(NamespaceKind::Net, &pod.netns)?;
-    let firewall = match pod.host.firewall() {
+    let firewall = match pod.bridge.host.firewall() {
         Err(FirewallError::Unavailable) if forwards.is_empty() => None,
         found => Some(found?),
     };
@@ -66,9 +63,9 @@ fn set_up_steps(
         return Ok(vec![NetworkWarning::NoMasquerade]);
     };
     if made.bridge {
-        publish(firewall, pod.subnet, forwards)?;
+        publish(firewall, &pod.bridge, forwards)?;
     } else {
-        publish_more(firewall, pod.subnet, forwards)?;
+        publish_more(firewall, &pod.bridge, forwards)?;
     }
     made.forwards = true;
     forget_flows(forwards);
@@ -79,7 +76,7 @@ fn set_up_steps(
         ForwardPolicy::Accept => Vec::new(),
         ForwardPolicy::Drop { chain } => vec![NetworkWarning::ForwardDropped {
             chain,
-            bridge: pod.host.bridge.clone(),
+            bridge: pod.bridge.host.bridge.clone(),
         }],
     })
 }
@@ -87,17 +84,18 @@ fn set_up_steps(
 fn configure_pod(pod: &PodNetwork, netns: &Namespace) -> Result<(), NetworkError> {
     in_namespaces(&[netns], || {
         let mut netlink = Netlink::open()?;
-        let name = |text| LinkName::parse(text).expect("the constant is a link name");
-        let lo = netlink.expect_link(&name("lo"))?;
+        let lo = netlink.expect_link(&loopback())?;
         netlink.set_up(lo.index)?;
         unless_missing(write_sysctl(
-            &format!("net/ipv6/conf/{POD_LINK}/accept_ra"),
+            &format!("net/ipv6/conf/{}/accept_ra", pod.interface),
             "0",
         ))?;
-        let eth0 = netlink.expect_link(&name(POD_LINK))?;
-        netlink.add_address(eth0.index, pod.address, pod.subnet.prefix())?;
-        netlink.set_up(eth0.index)?;
-        netlink.add_default_route(pod.subnet.gateway())?;
+        let own = netlink.expect_link(&pod.interface)?;
+        netlink.add_address(own.index, pod.address, pod.bridge.subnet.prefix())?;
+        netlink.set_up(own.index)?;
+        if pod.default_route == DefaultRoute::Here {
+            netlink.add_default_route(pod.bridge.gateway)?;
+        }
         Ok(())
     })?
 }
@@ -109,9 +107,13 @@ fn configure_pod(pod: &PodNetwork, netns: &Namespace) -> Result<(), NetworkError
 pub fn set_up_loopback(netns: &Path) -> Result<(), NetworkError> {
     let netns = Namespace::open(NamespaceKind::Net, netns)?;
     let mut netlink = Netlink::open_in(&netns)?;
-    let lo = netlink.expect_link(&LinkName::parse("lo").expect("a link name"))?;
+    let lo = netlink.expect_link(&loopback())?;
     netlink.set_up(lo.index)?;
     Ok(())
+}
+
+fn loopback() -> LinkName {
+    LinkName::parse("lo").expect("the constant is a link name")
 }
 
 fn undo(pod: &PodNetwork, firewall: Option<&Firewall>, forwards: &[PortForward], made: &Made) {
@@ -123,7 +125,7 @@ fn undo(pod: &PodNetwork, firewall: Option<&Firewall>, forwards: &[PortForward],
         let _ = Netlink::open().and_then(|mut netlink| netlink.delete_link(&pod.link));
     }
     if made.bridge {
-        let _ = remove_bridge(&pod.host, firewall);
+        let _ = remove_bridge(&pod.bridge.host, firewall);
     }
 }
 
@@ -134,7 +136,7 @@ fn undo(pod: &PodNetwork, firewall: Option<&Firewall>, forwards: &[PortForward],
 /// All that could not be done; the rest has been done nevertheless.
 pub fn tear_down(pod: &PodNetwork, others: OtherPods) -> Result<(), Vec<NetworkError>> {
     let mut errors = Vec::new();
-    let firewall = match pod.host.firewall() {
+    let firewall = match pod.bridge.host.firewall() {
         Ok(firewall) => Some(firewall),
         Err(FirewallError::Unavailable) if pod.ports.is_empty() => None,
         Err(error) => {
@@ -155,7 +157,7 @@ pub fn tear_down(pod: &PodNetwork, others: OtherPods) -> Result<(), Vec<NetworkE
     fault::point("with the pod's link gone");
     errors.extend(deleted.err().map(NetworkError::from));
     if others == OtherPods::None {
-        errors.extend(remove_bridge(&pod.host, firewall.as_ref()).err());
+        errors.extend(remove_bridge(&pod.bridge.host, firewall.as_ref()).err());
     }
     if errors.is_empty() {
         Ok(())

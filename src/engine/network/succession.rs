@@ -23,10 +23,19 @@ pub fn lead_ports(from: Option<&PodNetwork>, to: &PodNetwork) -> Result<(), Netw
     if old.is_empty() && new.is_empty() {
         return Ok(());
     }
-    let firewall = to.host.firewall()?;
-    if firewall.exchange(&old, &new).is_err() {
-        // What stands in the way is what a killed run has left.
-        publish(&firewall, to.subnet, &new)?;
+    match from.filter(|from| from.bridge.host != to.bridge.host) {
+        None => {
+            let firewall = to.bridge.host.firewall()?;
+            if firewall.exchange(&old, &new).is_err() {
+                // What stands in the way is what a killed run has left.
+                publish(&firewall, &to.bridge, &new)?;
+            }
+        }
+        // For a moment both answer.
+        Some(from) => {
+            publish(&to.bridge.host.firewall()?, &to.bridge, &new)?;
+            from.bridge.host.firewall()?.withdraw(&old)?;
+        }
     }
     forget_flows(&old);
     forget_flows(&new);

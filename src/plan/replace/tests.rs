@@ -2,8 +2,10 @@ use super::super::{Existing, Host, Plan, PlayWish, play};
 use super::*;
 use crate::clock::{RandomIds, SystemClock};
 use crate::manifest::{self, ReadOptions, Source};
+use crate::model::network::NetworkRecord;
+use crate::names::NetworkName;
 use crate::names::ObjectName;
-use crate::plan::{Action, Bridge};
+use crate::plan::Action;
 use crate::translate::{self, Application, PlayOptions};
 
 fn application(spec: &str) -> Application {
@@ -20,12 +22,21 @@ fn host() -> Host {
     let image = ImageId::parse(&"0".repeat(64)).unwrap();
     Host {
         images: BTreeMap::from([(ImageRef::parse("localhost/x").unwrap(), image)]),
-        bridge: Some(Bridge {
-            network: [10, 0, 0, 0].into(),
-            prefix: 24,
-            gateway: [10, 0, 0, 1].into(),
-        }),
+        networks: BTreeMap::from([(NetworkName::default_network(), network())]),
         same_secrets: BTreeSet::new(),
+    }
+}
+
+fn network() -> NetworkRecord {
+    NetworkRecord {
+        name: NetworkName::default_network(),
+        created: jiff::Timestamp::UNIX_EPOCH,
+        subnet: "10.0.0.0/24".parse().unwrap(),
+        gateway: [10, 0, 0, 1].into(),
+        range: None,
+        internal: false,
+        nameless: false,
+        labels: BTreeMap::new(),
     }
 }
 

@@ -8,13 +8,14 @@
 //!                would let a neighbour reach services on the host's loopback (CVE-2020-8558)
 //! prerouting     a packet to an address of the host on a published port goes to the pod; one to
 //! output         127.0.0.0/8 only if it was made on this host
+//! passage        a packet from another network of ours does not come in, but to a published port
 //! postrouting    the bridge's network shows the host's address outside; what the host sends from
 //!                127.0.0.0/8, and what the network sends to itself by way of a published port,
 //!                shows the bridge's address, so that the answer comes back this way
 //! ```
 //!
-//! No rule of ours can accept what another table's `forward` chain drops (a packet must pass all
-//! base chains), so the table has none; [`Firewall::forward_policy`] tells of such a chain.
+//! No rule of ours can accept what another table's `forward` chain drops: a packet must pass all
+//! base chains. [`Firewall::forward_policy`] tells of such a chain.
 
 mod listing;
 mod policy;
@@ -33,9 +34,9 @@ use serde_json::Value;
 
 use super::netlink::LinkName;
 use super::socket::Transport;
-use super::subnet::Ipv4Subnet;
 
 pub use policy::ForwardPolicy;
+pub use rules::{Passage, Rules};
 
 use listing::{objects, read_map};
 use program::{find_program, message_of, run_program};
@@ -146,10 +147,10 @@ impl Firewall {
     /// `nft` refuses, which it does where a port leads elsewhere already. Nothing has changed then.
     pub fn publish(
         &self,
-        subnet: Ipv4Subnet,
+        rules: &Rules<'_>,
         forwards: &[PortForward],
     ) -> Result<(), FirewallError> {
-        let mut text = self.rules(subnet);
+        let mut text = self.rules(rules);
         for forward in forwards {
             self.line(&mut text, "add", forward.map(), &forward.element());
         }

@@ -13,7 +13,7 @@ fn forward(port: u16, host_ip: Option<Ipv4Addr>, to: u8) -> PortForward {
 }
 
 /// Runs the test in a network namespace of its own, with the table `pw-test`.
-fn with_firewall(test: impl FnOnce(&Firewall, Ipv4Subnet) + Send) {
+fn with_firewall(test: impl FnOnce(&Firewall, &Rules<'_>) + Send) {
     let name = LinkName::parse("pw-test").expect("name");
     let firewall = Firewall::find(&name, &name);
     if !nix::unistd::geteuid().is_root() || firewall.is_err() {
@@ -24,9 +24,12 @@ fn with_firewall(test: impl FnOnce(&Firewall, Ipv4Subnet) + Send) {
     let path = dir.path().join("net");
     create_pinned(&[(NamespaceKind::Net, &path)]).expect("namespace");
     let namespace = Namespace::open(NamespaceKind::Net, &path).expect("namespace");
-    let subnet = "10.99.0.0/24".parse().expect("subnet");
+    let rules = Rules {
+        subnet: "10.99.0.0/24".parse().expect("subnet"),
+        passage: Passage::Except(&["other*"]),
+    };
     in_namespaces(&[&namespace], || {
-        test(&firewall.expect("nft"), subnet);
+        test(&firewall.expect("nft"), &rules);
     })
     .expect("entered");
     unpin(&path).expect("unpinned");
@@ -34,7 +37,7 @@ fn with_firewall(test: impl FnOnce(&Firewall, Ipv4Subnet) + Send) {
 
 #[test]
 fn what_is_published_is_listed_until_it_is_withdrawn() {
-    with_firewall(|firewall, subnet| {
+    with_firewall(|firewall, rules| {
         let (web, local) = (
             forward(8080, None, 2),
             forward(8081, Some(Ipv4Addr::LOCALHOST), 3),
@@ -45,9 +48,9 @@ fn what_is_published_is_listed_until_it_is_withdrawn() {
         };
         assert_eq!(firewall.forwards().expect("no table"), []);
         firewall.withdraw(&[web]).expect("nothing to withdraw");
-        firewall.publish(subnet, &[web, dns]).expect("published");
-        firewall.publish(subnet, &[local]).expect("published");
-        firewall.publish(subnet, &[web]).expect("a second time");
+        firewall.publish(rules, &[web, dns]).expect("published");
+        firewall.publish(rules, &[local]).expect("published");
+        firewall.publish(rules, &[web]).expect("a second time");
         let mut listed = firewall.forwards().expect("listed");
         listed.sort();
         let mut expected = vec![web, dns, local];
@@ -58,7 +61,7 @@ fn what_is_published_is_listed_until_it_is_withdrawn() {
         assert_eq!(firewall.forwards().expect("listed"), [local]);
         firewall.withdraw(&[web, local]).expect("one is left");
         assert_eq!(firewall.forwards().expect("listed"), []);
-        firewall.publish(subnet, &[web, local]).expect("published");
+        firewall.publish(rules, &[web, local]).expect("published");
         firewall
             .withdraw_address(Ipv4Addr::new(10, 99, 0, 2))
             .expect("withdrawn");
@@ -72,11 +75,11 @@ fn what_is_published_is_listed_until_it_is_withdrawn() {
 
 #[test]
 fn a_port_that_leads_elsewhere_is_refused_and_nothing_changes() {
-    with_firewall(|firewall, subnet| {
+    with_firewall(|firewall, rules| {
         let (first, second) = (forward(8080, None, 2), forward(8080, None, 3));
-        firewall.publish(subnet, &[first]).expect("published");
+        firewall.publish(rules, &[first]).expect("published");
         let error = firewall
-            .publish(subnet, &[forward(9090, None, 3), second])
+            .publish(rules, &[forward(9090, None, 3), second])
             .expect_err("taken");
         assert!(error.to_string().contains("File exists"), "{error}");
         firewall.withdraw(&[second]).expect("not ours");
@@ -86,8 +89,8 @@ fn a_port_that_leads_elsewhere_is_refused_and_nothing_changes() {
 
 #[test]
 fn a_forward_chain_that_drops_is_told() {
-    with_firewall(|firewall, subnet| {
-        firewall.publish(subnet, &[]).expect("table");
+    with_firewall(|firewall, rules| {
+        firewall.publish(rules, &[]).expect("table");
         let policy = firewall.forward_policy().expect("policy");
         assert_eq!(policy, ForwardPolicy::Accept);
         firewall

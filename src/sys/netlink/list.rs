@@ -10,8 +10,8 @@ use rtnetlink::packet_route::link::{InfoKind, LinkAttribute, LinkInfo, LinkMessa
 use rtnetlink::packet_route::route::{RouteAddress, RouteAttribute, RouteMessage};
 use rtnetlink::{LinkUnspec, RouteMessageBuilder};
 
-use super::super::subnet::Ipv4Subnet;
 use super::{Link, LinkAddress, LinkName, Netlink, NetlinkError, Route};
+use crate::subnet::Ipv4Subnet;
 
 impl Netlink {
     /// Lists all links.

@@ -15,7 +15,7 @@ use std::net::IpAddr;
 use nix::errno::Errno;
 
 use super::namespace::NamespaceError;
-use super::subnet::Ipv4Subnet;
+use crate::subnet::Ipv4Subnet;
 
 pub use change::Veth;
 pub use name::{LinkName, LinkNameError};

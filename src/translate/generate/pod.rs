@@ -11,7 +11,7 @@ use crate::model::infra::{
     FsGroupChange, HostsFile, InfraSpec, IpcNamespace, PidNamespace, SharedNamespaces,
     UserNamespace,
 };
-use crate::model::network::{DnsPolicy, DnsSpec, HostsEntry, NetworkSpec};
+use crate::model::network::{Attachment, DnsPolicy, DnsSpec, HostsEntry, NetworkSpec};
 use crate::model::pod::{PodSpec, RestartPolicy};
 use crate::names::NetworkName;
 
@@ -173,14 +173,10 @@ fn fill_network(network: &NetworkSpec, pod: &mut v1::PodSpec, options: &mut Play
         NetworkSpec::Host => pod.host_network = Some(true),
         NetworkSpec::None => options.network = Some(NetworkChoice::None),
         NetworkSpec::Bridge { networks } => match networks.as_slice() {
-            [one] if one.address.is_none() && one.mac.is_none() && is_default(&one.network) => {}
+            [one] if *one == Attachment::to(NetworkName::default_network()) => {}
             several => options.network = Some(NetworkChoice::Bridge(several.to_vec())),
         },
     }
-}
-
-fn is_default(network: &NetworkName) -> bool {
-    network.as_str() == PlayOptions::DEFAULT_NETWORK
 }
 
 fn fill_dns(dns: &DnsSpec, pod: &mut v1::PodSpec) {

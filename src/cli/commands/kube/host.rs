@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::super::error::Error;
+use super::super::super::output::warn;
+use crate::engine::Engine;
 use crate::engine::objects::{ObjectKind, Values};
-use crate::engine::{Engine, sandbox};
-use crate::model::network::NetworkSpec;
+use crate::model::network::{Attachment, NetworkRecord, NetworkSpec};
 use crate::model::pod::PodSpec;
-use crate::names::{ImageId, ImageRef, ObjectName};
-use crate::plan::{self, Bridge, Host};
+use crate::names::{ImageId, ImageRef, NetworkName, ObjectName};
+use crate::plan::{self, Host};
 use crate::translate::{Application, SecretData};
 
 /// Learns what the plan has to know of the host.
@@ -22,25 +23,44 @@ pub(super) fn gather(engine: &mut Engine, application: &Application) -> Result<H
             }
         }
     }
-    let needs_bridge = |pod: &PodSpec| matches!(pod.infra.network, NetworkSpec::Bridge { .. });
-    let bridge = match application.pods.iter().any(needs_bridge) {
-        true => {
-            let subnet = sandbox::host_network(engine.paths())
-                .subnet()
-                .map_err(crate::engine::EngineError::from)?;
-            Some(Bridge {
-                network: subnet.network(),
-                prefix: subnet.prefix(),
-                gateway: subnet.gateway(),
-            })
-        }
-        false => None,
-    };
     Ok(Host {
         images,
-        bridge,
+        networks: networks(engine, application)?,
         same_secrets: same_secrets(engine, &application.secrets)?,
     })
+}
+
+/// Returns the networks that the pods are to be on, as far as there are such.
+fn networks(
+    engine: &Engine,
+    application: &Application,
+) -> Result<BTreeMap<NetworkName, NetworkRecord>, Error> {
+    let specs = application.pods.iter().map(|pod| &pod.infra.network);
+    let wanted: Vec<&NetworkSpec> = specs
+        .filter(|network| !network.attachments().is_empty())
+        .collect();
+    if wanted.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let networks = engine.networks(&engine.observed()?)?.into_iter();
+    let networks: BTreeMap<_, _> = networks
+        .filter(|network| wanted.iter().any(|spec| spec.joins(&network.name)))
+        .map(|network| (network.name.clone(), network))
+        .collect();
+    for pod in &application.pods {
+        let mut attachments = pod.infra.network.attachments().iter();
+        let inside = |attached: &Attachment| {
+            let network = networks.get(&attached.network);
+            network.is_some_and(|network| network.internal)
+        };
+        if pod.published_ports().next().is_some() && attachments.all(inside) {
+            warn(format_args!(
+                "pod `{}`: no port is published, since all of its networks are internal",
+                pod.name
+            ));
+        }
+    }
+    Ok(networks)
 }
 
 /// Returns which Secrets rest here already, with the same values.

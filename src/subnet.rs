@@ -4,8 +4,11 @@ use std::fmt;
 use std::net::Ipv4Addr;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// An IPv4 network: its first address and the length of its prefix.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct Ipv4Subnet {
     network: Ipv4Addr,
     prefix: u8,
@@ -35,9 +38,9 @@ impl Ipv4Subnet {
         self.prefix
     }
 
-    /// Returns the host's own address in the network: the one after the network's.
+    /// Returns the address after the network's, which is the host's own unless another one is chosen.
     #[must_use]
-    pub fn gateway(self) -> Ipv4Addr {
+    pub fn first_host(self) -> Ipv4Addr {
         Ipv4Addr::from_bits(self.network.to_bits().wrapping_add(1))
     }
 
@@ -59,11 +62,10 @@ impl Ipv4Subnet {
         self.contains(other.network) || other.contains(self.network)
     }
 
-    /// Returns the addresses that may be given away: all but the network's, the gateway and the
-    /// broadcast address.
-    pub fn hosts(self) -> impl Iterator<Item = Ipv4Addr> {
-        let first = self.gateway().to_bits().saturating_add(1);
-        (first..self.broadcast().to_bits()).map(Ipv4Addr::from_bits)
+    /// Returns the last address that a host can have: the one before the broadcast address.
+    #[must_use]
+    pub fn last_host(self) -> Ipv4Addr {
+        Ipv4Addr::from_bits(self.broadcast().to_bits().saturating_sub(1))
     }
 }
 
@@ -80,6 +82,20 @@ impl fmt::Display for Ipv4Subnet {
 impl fmt::Debug for Ipv4Subnet {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl TryFrom<String> for Ipv4Subnet {
+    type Error = SubnetError;
+
+    fn try_from(text: String) -> Result<Self, SubnetError> {
+        text.parse()
+    }
+}
+
+impl From<Ipv4Subnet> for String {
+    fn from(subnet: Ipv4Subnet) -> Self {
+        subnet.to_string()
     }
 }
 
@@ -113,10 +129,9 @@ mod tests {
     #[test]
     fn a_subnet_knows_its_special_addresses() {
         let subnet = net("10.90.3.0/24");
-        assert_eq!(subnet.gateway(), Ipv4Addr::new(10, 90, 3, 1));
+        assert_eq!(subnet.first_host(), Ipv4Addr::new(10, 90, 3, 1));
+        assert_eq!(subnet.last_host(), Ipv4Addr::new(10, 90, 3, 254));
         assert_eq!(subnet.broadcast(), Ipv4Addr::new(10, 90, 3, 255));
-        assert_eq!(subnet.hosts().count(), 253);
-        assert_eq!(subnet.hosts().next(), Some(Ipv4Addr::new(10, 90, 3, 2)));
         assert_eq!(subnet.to_string(), "10.90.3.0/24");
         assert_eq!(net("0.0.0.0/0").broadcast(), Ipv4Addr::BROADCAST);
     }
