@@ -17,6 +17,7 @@ pub mod mount;
 pub mod mount_options;
 pub mod namespace;
 pub mod netlink;
+mod nfnetlink;
 pub mod overlay;
 pub mod path;
 pub mod process;

@@ -1,7 +1,7 @@
 //! Port forwarding and masquerading by one nftables table.
 //!
 //! `nft(8)` is run with text on its standard input, one transaction a call: either all of it
-//! happens or nothing. Only the table given is ever changed. What the table does:
+//! happens or nothing. What is there is asked of the kernel where that is simple. Only the table given is ever changed. What the table does:
 //!
 //! ```text
 //! guard (raw)    a packet from the bridge to or from 127.0.0.0/8 is dropped: `route_localnet`
@@ -17,6 +17,7 @@
 //! No rule of ours can accept what another table's `forward` chain drops: a packet must pass all
 //! base chains. [`Firewall::forward_policy`] tells of such a chain.
 
+mod chains;
 mod listing;
 mod policy;
 mod program;
@@ -57,6 +58,9 @@ pub enum FirewallError {
         /// Why.
         source: io::Error,
     },
+    /// The kernel does not answer what is asked of its tables.
+    #[error("asking the kernel for its packet filter")]
+    Ask(#[source] io::Error),
     /// `nft` refused the transaction; nothing of it happened.
     #[error("`nft` refused to change the table `{table}`: {message}")]
     Refused {
@@ -184,10 +188,9 @@ impl Firewall {
     /// Tells whether the table is there with its rules.
     ///
     /// # Errors
-    /// `nft` cannot be run.
+    /// The kernel does not tell.
     pub fn exists(&self) -> Result<bool, FirewallError> {
-        let chain = ["list", "chain", "inet", self.table.as_str(), "postrouting"];
-        Ok(self.run(&chain, "")?.status.success())
+        chains::has_chain(self.table.as_str(), "postrouting").map_err(FirewallError::Ask)
     }
 
     /// Removes these forwards; one that is not there, or leads elsewhere now, is left alone.

@@ -1,9 +1,7 @@
 //! What the host's own packet filter does with packets that it forwards.
 
-use serde_json::Value;
-
-use super::listing::objects;
-use super::program::{find_program, message_of, run_program};
+use super::chains;
+use super::program::{find_program, run_program};
 use super::{Firewall, FirewallError};
 
 /// What the host's own packet filter does with packets that it forwards.
@@ -22,24 +20,15 @@ impl Firewall {
     /// Tells whether another table or the older iptables drops forwarded packets by default.
     ///
     /// # Errors
-    /// `nft` cannot be run, or prints something else than expected.
+    /// The kernel does not tell, or `iptables` cannot be run.
     pub fn forward_policy(&self) -> Result<ForwardPolicy, FirewallError> {
-        let output = self.run(&["-j", "list", "chains"], "")?;
-        if !output.status.success() {
-            return Err(self.refused(message_of(&output)));
-        }
-        let listing = self.parse(&output)?;
-        let dropping = objects(&listing, "chain").find(|chain| {
-            let is = |key: &str, value: &str| chain.get(key).and_then(Value::as_str) == Some(value);
-            is("hook", "forward")
-                && is("policy", "drop")
-                && (is("family", "ip") || is("family", "inet"))
-                && !is("table", self.table.as_str())
-        });
-        if let Some(chain) = dropping {
-            let word = |key: &str| chain.get(key).and_then(Value::as_str).unwrap_or_default();
+        let chains = chains::dropping_chains().map_err(FirewallError::Ask)?;
+        let mut others = chains
+            .iter()
+            .filter(|chain| chain.table != self.table.as_str());
+        if let Some(chain) = others.next() {
             return Ok(ForwardPolicy::Drop {
-                chain: format!("{} {} {}", word("family"), word("table"), word("name")),
+                chain: format!("{} {} {}", chain.family, chain.table, chain.name),
             });
         }
         legacy_forward_policy()
