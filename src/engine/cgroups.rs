@@ -91,7 +91,7 @@ pub fn thaw(path: &str) -> Result<(), CgroupError> {
 pub fn remove(path: &str) -> Result<(), CgroupError> {
     let cgroups = Cgroups::detect()?;
     let group = cgroups.group(Path::new(path))?;
-    if group.exists() {
+    if !group.remove_if_empty()? {
         group.kill(PATIENCE)?;
         group.remove(PATIENCE)?;
     }
@@ -106,6 +106,6 @@ pub fn had_oom_kill(path: &str) -> bool {
     };
     cgroups
         .group(Path::new(path))
-        .and_then(|group| group.usage())
-        .is_ok_and(|usage| usage.oom_kills > 0)
+        .and_then(|group| group.oom_kills())
+        .is_ok_and(|kills| kills > 0)
 }

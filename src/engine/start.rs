@@ -110,6 +110,8 @@ pub struct Context {
     volumes: Mutex<()>,
     /// The line to the keeper, once something is kept.
     keeper: Mutex<Option<Keeper>>,
+    /// What starts from here on belongs to no caller.
+    moving: Moving,
 }
 
 impl Context {
@@ -121,6 +123,7 @@ impl Context {
         installation: Paths,
         pod: &ObservedPod,
         ledger: Ledger,
+        moving: Moving,
     ) -> Result<Self, EngineError> {
         let mut images: Vec<ImageRecord> = ledger.read(Store::images)?;
         images.retain(|image| pod.containers.iter().any(|c| c.image == image.id));
@@ -136,6 +139,7 @@ impl Context {
             settled: AtomicBool::new(pod.record.standing.is_serving()),
             volumes: Mutex::new(()),
             keeper: Mutex::new(None),
+            moving,
         })
     }
 
@@ -223,6 +227,7 @@ impl Context {
         let launch = self.decide(container, record, image, &facts, &places, &bundle, rootfs)?;
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.keep(&record.name, &streams);
+        self.moving.finish()?;
         fault::point("before a container is created");
         let stage = CreateStage::start(Path::new(OWN_PROGRAM), &launch)?;
         if connecting.is_some() {
@@ -389,6 +394,7 @@ impl Context {
             host: &host,
         });
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
+        self.moving.finish()?;
         let init = hold(stage::create(&launch)?, &bundle, streams)?;
         fault::point("with the pod's init started");
         let namespace = paths.namespace("pid");
@@ -593,6 +599,31 @@ impl Context {
         let observed = self.ledger.read(Store::observed);
         let observed = observed.map_err(|error| error.to_string())?;
         execute::take_down(&self.installation, &self.pod, &observed)
+    }
+}
+
+/// A process on its way from the cgroup of its caller to that of the supervisors.
+///
+/// The first move after a quiet time waits for every processor of the machine, 10 ms and more: the pod's namespaces
+/// are made meanwhile.
+#[derive(Debug)]
+pub struct Moving(Mutex<Option<JoinHandle<io::Result<()>>>>);
+
+impl Moving {
+    /// Begins to move this process.
+    #[must_use]
+    pub fn begin(cgroup: String) -> Self {
+        let moving = thread::spawn(move || cgroups::enter(&cgroup));
+        Self(Mutex::new(Some(moving)))
+    }
+
+    /// Waits until the process is there.
+    fn finish(&self) -> Result<(), EngineError> {
+        let mut moving = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let moved = moving.take().map_or(Ok(()), |moving| {
+            moving.join().expect("moving does not panic")
+        });
+        moved.map_err(EngineError::io(Path::new("/sys/fs/cgroup")))
     }
 }
 

@@ -24,9 +24,8 @@ use super::pauses::Pauses;
 use super::probe::{self, Past, Patient};
 use super::recorder::Recorder;
 use crate::engine::ledger::Ledger;
-use crate::engine::paths::Paths;
 use crate::engine::protocol::{self, Inheritance};
-use crate::engine::start::{Context, Started};
+use crate::engine::start::{Context, Moving, Started};
 use crate::fault;
 use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
@@ -74,7 +73,8 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         listener,
     } = inheritance;
     memory::share_one_heap();
-    leave_caller(&instructions.paths)?;
+    leave_caller()?;
+    let moving = Moving::begin(instructions.paths.supervisors_cgroup());
     let ledger = Ledger::new(&instructions.paths);
     let recorder = Recorder::new(instructions.pod.clone(), ledger.clone());
     let Some(pod) = recorder.pod().map_err(io::Error::other)? else {
@@ -90,7 +90,7 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         .build()?;
     runtime.block_on(async {
         let paths = instructions.paths;
-        let context = Context::open(paths, &pod, ledger).map_err(io::Error::other)?;
+        let context = Context::open(paths, &pod, ledger, moving).map_err(io::Error::other)?;
         let mut supervisor = Supervisor::new(context, pod, recorder, listener, lease)?;
         supervisor.adopt();
         let ended = supervisor.run().await;
@@ -100,12 +100,11 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
 }
 
 /// Parts from whoever started it: a logout or the end of a CI job must not take the pods along.
-fn leave_caller(paths: &Paths) -> io::Result<()> {
+fn leave_caller() -> io::Result<()> {
     // A supervisor started by one that leads a session already is no leader and may become one.
     let _ = nix::unistd::setsid();
     std::env::set_current_dir("/")?;
-    process::become_subreaper()?;
-    crate::engine::cgroups::enter(&paths.supervisors_cgroup())
+    process::become_subreaper()
 }
 
 struct Supervisor {

@@ -148,6 +148,29 @@ impl Cgroup<'_> {
         }
     }
 
+    /// Removes the cgroup if nothing is in it, which is what most leave behind, and says whether it is gone.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn remove_if_empty(&self) -> Result<bool, CgroupError> {
+        let busy = [Errno::EBUSY as i32, Errno::ENOTEMPTY as i32];
+        for dir in self.dirs() {
+            match fs::remove_dir(&dir) {
+                Ok(()) => {}
+                Err(error) if is_gone(&error) => {}
+                Err(error)
+                    if error
+                        .raw_os_error()
+                        .is_some_and(|errno| busy.contains(&errno)) =>
+                {
+                    return Ok(false);
+                }
+                Err(source) => return Err(refused("removing the cgroup", &dir)(source)),
+            }
+        }
+        Ok(true)
+    }
+
     /// Removes the cgroup and those below it; one that does not exist is no error.
     ///
     /// The kernel keeps a cgroup busy for a moment after its last process has ended, so this tries

@@ -81,7 +81,7 @@ impl Cgroup<'_> {
                 inactive_file: key("memory", "memory.stat", "total_inactive_file"),
                 cpu: Duration::from_nanos(number("cpuacct", "cpuacct.usage")),
                 pids: number("pids", "pids.current"),
-                oom_kills: self.oom_kills_below()?,
+                oom_kills: self.oom_kills()?,
                 memory_limit: read_number(&file("memory", "memory.limit_in_bytes"))
                     .filter(|limit| *limit < UNLIMITED),
                 read: sum_of(&text("blkio", SERVICED), "Read"),
@@ -92,7 +92,7 @@ impl Cgroup<'_> {
                 inactive_file: key("memory", "memory.stat", "inactive_file"),
                 cpu: Duration::from_micros(key("cpu", "cpu.stat", "usage_usec")),
                 pids: number("pids", "pids.current"),
-                oom_kills: key("memory", "memory.events", "oom_kill"),
+                oom_kills: self.oom_kills()?,
                 memory_limit: read_number(&file("memory", "memory.max")),
                 read: sum_of(&text("io", "io.stat"), "rbytes"),
                 written: sum_of(&text("io", "io.stat"), "wbytes"),
@@ -100,12 +100,19 @@ impl Cgroup<'_> {
         })
     }
 
-    /// Counts the processes killed for want of memory here and below: version 1 counts them only
-    /// in the cgroup that the process was in.
-    fn oom_kills_below(&self) -> Result<u64, CgroupError> {
+    /// Counts the processes killed for want of memory here and below.
+    ///
+    /// # Errors
+    /// The kernel refuses.
+    pub fn oom_kills(&self) -> Result<u64, CgroupError> {
         let Some(mount) = self.cgroups.hierarchy("memory") else {
             return Ok(0);
         };
+        if self.cgroups.version() == CgroupVersion::V2 {
+            let events = mount.join(&self.path).join("memory.events");
+            return Ok(read_key(&events, "oom_kill").unwrap_or(0));
+        }
+        // Version 1 counts them only in the cgroup that the process was in.
         let dirs = tree(&mount.join(&self.path))?;
         Ok(dirs
             .iter()
