@@ -314,7 +314,7 @@ fn old_annotations_must_agree_with_the_fields() {
                 &["Invalid metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]"],
             ),
             (
-                r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"unconfined"}},"spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}}}}"#,
+                r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"unconfined"}},"spec":{"containers":[{"name":"c","image":"i","securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}}}]}}"#,
                 &["Forbidden spec.containers[0].securityContext.appArmorProfile.type"],
             ),
             (
@@ -326,6 +326,17 @@ fn old_annotations_must_agree_with_the_fields() {
                 &["Invalid metadata.annotations[controller.kubernetes.io/pod-deletion-cost]"],
             ),
         ],
+    );
+    // of a pod the server takes the annotation for the container's own profile, of a template it does not
+    rows(
+        r#"{"kind":"Deployment","metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"b"}},
+            "template":{"metadata":{"labels":{"a":"b"},"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"unconfined"}},
+            "spec":{"containers":[{"name":"c","image":"i"}]}}}}"#,
+        "/spec/template/spec",
+        &[(
+            r#"{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}}}"#,
+            &["Forbidden spec.template.spec.containers[0].securityContext.appArmorProfile.type"],
+        )],
     );
 }
 

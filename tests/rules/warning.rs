@@ -38,6 +38,20 @@ fn old_and_hidden_settings_of_a_pod_are_told() {
                 &["spec.volumes[0].gitRepo"],
             ),
             (
+                r#"{"spec":{"volumes":[{"name":"v","storageos":{"volumeName":"n"}}]}}"#,
+                &["spec.volumes[0].storageOS"],
+            ),
+            (
+                r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"unconfined"}},
+                    "spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}}}}"#,
+                &["metadata.annotations[container.apparmor.security.beta.kubernetes.io/c]"],
+            ),
+            (
+                r#"{"metadata":{"annotations":{"container.apparmor.security.beta.kubernetes.io/c":"runtime/default"}},
+                    "spec":{"securityContext":{"appArmorProfile":{"type":"RuntimeDefault"}}}}"#,
+                &[],
+            ),
+            (
                 r#"{"spec":{"imagePullSecrets":[{"name":"a"},{"name":"a"},{}]}}"#,
                 &[
                     "spec.imagePullSecrets[1].name",
@@ -64,6 +78,30 @@ fn old_and_hidden_settings_of_a_pod_are_told() {
                 ],
             ),
         ],
+    );
+}
+
+#[test]
+fn paths_in_each_others_way_are_told_with_their_sources() {
+    let pod = built(
+        POD,
+        "/spec",
+        r#"{"serviceAccountName":"a","volumes":[{"name":"v","projected":{"sources":[
+            {"serviceAccountToken":{"path":"a/b"}},
+            {"configMap":{"name":"m","items":[{"key":"k","path":"a/"},{"key":"l","path":"c"}]}},
+            {"downwardAPI":{"items":[{"path":"a","fieldRef":{"fieldPath":"metadata.name"}}]}}]}},
+            {"name":"w","configMap":{"name":"n","items":[{"key":"k","path":"x"},{"key":"l","path":"x"}]}}]}"#,
+    );
+    let found = check(&pod).expect("it can be read");
+    let messages: Vec<&str> = found.0.iter().map(|one| one.message.as_str()).collect();
+    assert_eq!(
+        messages,
+        [
+            r#"volume "v" (Projected): overlapping paths: "a" (ConfigMap "m") with "a/b" (ServiceAccountToken)"#,
+            r#"volume "v" (Projected): overlapping paths: "a" (DownwardAPI) with "a/b" (ServiceAccountToken)"#,
+            r#"volume "v" (Projected): overlapping paths: "a" (DownwardAPI) with "a" (ConfigMap "m")"#,
+            r#"volume "w" (ConfigMap "n"): overlapping paths: "x" with "x""#,
+        ]
     );
 }
 

@@ -10,6 +10,13 @@ use super::fault::{Faults as _, text};
 use super::{paths, scheduling};
 use crate::manifest::source::{At, Findings};
 
+/// What a pod spec belongs to.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum PodOrTemplate {
+    Pod,
+    Template,
+}
+
 /// The profile of one container, by its name.
 pub(super) const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
 pub(super) const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
@@ -97,7 +104,11 @@ fn app_armor(
 }
 
 /// Checks that annotations say what the fields say that replaced them.
-pub(super) fn match_fields(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+pub(super) fn match_fields(
+    (of, meta, spec): (PodOrTemplate, &ObjectMeta, &PodSpec),
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let Some(annotations) = &meta.annotations else {
         return;
     };
@@ -119,7 +130,12 @@ pub(super) fn match_fields(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found
         }
         let armor = context.and_then(|context| context.app_armor_profile.as_ref());
         let key = format!("{APP_ARMOR}{}", container.name);
-        if let (Some(profile), Some(old)) = (armor.or(armor_of_pod), annotations.get(&key))
+        if let Some(old) = annotations.get(&key)
+            && let Some(profile) = match of {
+                // the server gives a container what its annotation says before it looks
+                PodOrTemplate::Pod if is_armor(old) => armor,
+                PodOrTemplate::Pod | PodOrTemplate::Template => armor.or(armor_of_pod),
+            }
             && !is_windows
         {
             armor_matches(profile, old, &at.field("appArmorProfile"), found);
@@ -142,6 +158,22 @@ fn seccomp_matches(profile: &SeccompProfile, old: &str, at: &At<'_>, found: &mut
         let message = "seccomp profile in annotation and field must match";
         found.forbidden(&at.field("localhostProfile"), message);
     }
+}
+
+/// Tells whether an annotation names a profile that a field can have too.
+fn is_armor(old: &str) -> bool {
+    let is_name = |name: &str| !name.is_empty() && name.trim() == name && name.len() <= 4095;
+    match old.strip_prefix("localhost/") {
+        Some(name) => is_name(name),
+        None => ["unconfined", "runtime/default"].contains(&old),
+    }
+}
+
+/// Tells whether a profile is the one that an annotation names.
+pub(super) fn is_same_armor(profile: &AppArmorProfile, old: &str) -> bool {
+    let mut found = Findings::default();
+    armor_matches(profile, old, &At::ROOT, &mut found);
+    found.0.is_empty() && is_armor(old)
 }
 
 fn armor_matches(profile: &AppArmorProfile, old: &str, at: &At<'_>, found: &mut Findings) {

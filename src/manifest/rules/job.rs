@@ -41,7 +41,7 @@ pub fn job(job: &Job, found: &mut Findings) {
     let template_at = spec_at.field("template");
     warnings::name(&job.metadata, Hostname::OfItsPods, &meta_at, found);
     many_at_once(&spec, &spec_at, found);
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 /// Checks the selector of a job; unless it is said otherwise, the server makes one.
@@ -302,7 +302,7 @@ pub fn cron_job(cron_job: &CronJob, found: &mut Findings) {
     let template_at = job_at.field("template");
     warnings::name(&cron_job.metadata, Hostname::OfItsPods, &meta_at, found);
     many_at_once(&job, &job_at, found);
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 fn schedule(schedule: &str, at: &At<'_>, found: &mut Findings) {

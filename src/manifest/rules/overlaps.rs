@@ -1,114 +1,141 @@
 //! Warnings of what stands in its own way: files of one volume, ports of one pod.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Bound;
 
-use k8s_openapi::api::core::v1::{ContainerPort, KeyToPath, PodSpec, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{
+    ContainerPort, DownwardAPIVolumeFile, KeyToPath, PodSpec, Volume, VolumeProjection,
+};
 
 use super::containers::every_container;
 use super::fault::{items, text, text_or};
 use crate::manifest::source::{At, FieldPath, Findings};
 
-/// A port is compared with as many others of its number: more only repeat what was said.
+/// A path or port is compared with as many others: more only repeat what was said.
 const MOST_COMPARED: usize = 64;
 
 /// Warns of files of one volume that stand in each other's way.
 pub(super) fn overlapping_files(volume: &Volume, at: &At<'_>, found: &mut Findings) {
     let name = &volume.name;
     if let Some(map) = &volume.config_map {
-        let (paths, at) = (key_paths(&map.items), at.field("configMap"));
         let whose = format!("volume {name:?} (ConfigMap {:?})", map.name);
-        overlaps(&paths, &mut BTreeSet::new(), &whose, &at, found);
+        of_one(
+            &key_paths(&map.items),
+            &whose,
+            &at.field("configMap"),
+            found,
+        );
     }
     if let Some(secret) = &volume.secret {
-        let (paths, at) = (key_paths(&secret.items), at.field("secret"));
         let whose = format!("volume {name:?} (Secret {:?})", text(&secret.secret_name));
-        overlaps(&paths, &mut BTreeSet::new(), &whose, &at, found);
+        of_one(
+            &key_paths(&secret.items),
+            &whose,
+            &at.field("secret"),
+            found,
+        );
     }
     if let Some(facts) = &volume.downward_api {
-        let paths = items(&facts.items).iter().map(|file| file.path.as_str());
-        let (paths, at): (Vec<&str>, _) = (paths.collect(), at.field("downwardAPI"));
-        overlaps(
-            &paths,
-            &mut BTreeSet::new(),
-            &format!("volume {name:?} (DownwardAPI)"),
-            &at,
+        let whose = format!("volume {name:?} (DownwardAPI)");
+        of_one(
+            &fact_paths(&facts.items),
+            &whose,
+            &at.field("downwardAPI"),
             found,
         );
     }
     let sources = volume.projected.as_ref().map(|one| items(&one.sources));
-    let (mut taken, at) = (BTreeSet::new(), at.field("projected"));
+    let (mut taken, at) = (Taken::default(), at.field("projected"));
     let at = at.field("sources");
+    let whose = format!("volume {name:?} (Projected)");
     for (index, source) in sources.unwrap_or_default().iter().enumerate() {
         let at = at.index(index);
         if *source == VolumeProjection::default() {
-            let message = format!("volume {name:?} (Projected) has no sources provided");
-            found.warning(&at, message);
+            found.warning(&at, format!("{whose} has no sources provided"));
         }
-        let Some((kind, paths)) = projected_paths(source) else {
-            continue;
-        };
-        let whose = format!("volume {name:?} (Projected {kind})");
-        overlaps(&paths, &mut taken, &whose, &at, found);
+        let (from, paths) = projected_paths(source);
+        for path in paths {
+            taken.add(path, &from, &whose, &at, found);
+        }
     }
 }
 
-fn projected_paths(source: &VolumeProjection) -> Option<(String, Vec<&str>)> {
-    if let Some(map) = &source.config_map {
-        return Some((format!("ConfigMap {:?}", map.name), key_paths(&map.items)));
+/// Returns the paths of a source, and what the server calls it.
+fn projected_paths(source: &VolumeProjection) -> (String, Vec<&str>) {
+    if let Some(map) = source.config_map.as_ref().filter(|one| one.items.is_some()) {
+        let from = format!(" (ConfigMap {:?})", map.name);
+        (from, key_paths(&map.items))
+    } else if let Some(secret) = source.secret.as_ref().filter(|one| one.items.is_some()) {
+        let from = format!(" (Secret {:?})", secret.name);
+        (from, key_paths(&secret.items))
+    } else if let Some(facts) = source
+        .downward_api
+        .as_ref()
+        .filter(|one| one.items.is_some())
+    {
+        (" (DownwardAPI)".to_owned(), fact_paths(&facts.items))
+    } else if let Some(token) = &source.service_account_token {
+        (" (ServiceAccountToken)".to_owned(), vec![&token.path])
+    } else {
+        (String::new(), Vec::new())
     }
-    if let Some(secret) = &source.secret {
-        return Some((
-            format!("Secret {:?}", secret.name),
-            key_paths(&secret.items),
-        ));
-    }
-    if let Some(facts) = &source.downward_api {
-        let paths = items(&facts.items).iter().map(|file| file.path.as_str());
-        return Some(("DownwardAPI".to_owned(), paths.collect()));
-    }
-    let token = source.service_account_token.as_ref()?;
-    Some(("ServiceAccountToken".to_owned(), vec![&token.path]))
 }
 
 fn key_paths(keys: &Option<Vec<KeyToPath>>) -> Vec<&str> {
     items(keys).iter().map(|key| key.path.as_str()).collect()
 }
 
-fn overlaps<'a>(
-    paths: &[&'a str],
-    taken: &mut BTreeSet<&'a str>,
-    whose: &str,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    for path in paths.iter().map(|path| path.trim_end_matches('/')) {
-        if path.is_empty() {
-            continue;
-        }
-        if let Some(other) = in_the_way(path, taken) {
-            found.warning(
-                at,
-                format!("{whose}: overlapping paths: {path:?} with {other:?}"),
-            );
-        }
-        taken.insert(path);
+fn fact_paths(files: &Option<Vec<DownwardAPIVolumeFile>>) -> Vec<&str> {
+    items(files).iter().map(|file| file.path.as_str()).collect()
+}
+
+/// Warns of paths of a volume with one source.
+fn of_one(paths: &[&str], whose: &str, at: &At<'_>, found: &mut Findings) {
+    let mut taken = Taken::default();
+    for path in paths {
+        taken.add(path, "", whose, at, found);
     }
 }
 
-/// Returns a path that is the same as `path`, holds it, or lies in it.
-fn in_the_way<'a>(path: &str, taken: &BTreeSet<&'a str>) -> Option<&'a str> {
-    let ends = path.match_indices('/').map(|(end, _)| end);
-    let mut holders = ends.chain([path.len()]).map(|end| &path[..end]);
-    if let Some(holder) = holders.find_map(|holder| taken.get(holder)) {
-        return Some(holder);
+/// The paths of a volume so far, by which they are found without a look at each.
+#[derive(Default)]
+struct Taken<'a> {
+    /// In their order, each with what it is from.
+    all: Vec<(&'a str, String)>,
+    by_path: BTreeMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Taken<'a> {
+    /// Adds a path, and warns of each that is the same, holds it, or lies in it.
+    fn add(&mut self, path: &'a str, from: &str, whose: &str, at: &At<'_>, found: &mut Findings) {
+        let path = path.trim_end_matches('/');
+        if path.is_empty() {
+            return;
+        }
+        for number in self.in_the_way(path) {
+            let (other, other_from) = &self.all[number];
+            found.warning(
+                at,
+                format!("{whose}: overlapping paths: {path:?}{from} with {other:?}{other_from}"),
+            );
+        }
+        self.by_path.entry(path).or_default().push(self.all.len());
+        self.all.push((path, from.to_owned()));
     }
-    let inside = format!("{path}/");
-    let mut after = taken.range::<str, _>((Bound::Included(inside.as_str()), Bound::Unbounded));
-    after
-        .next()
-        .copied()
-        .filter(|other| other.starts_with(&inside))
+
+    fn in_the_way(&self, path: &str) -> Vec<usize> {
+        let ends = path.match_indices('/').map(|(end, _)| end);
+        let holders = ends.chain([path.len()]).map(|end| &path[..end]);
+        let holders = holders.filter_map(|holder| self.by_path.get(holder));
+        let inside = format!("{path}/");
+        let after = (Bound::Included(inside.as_str()), Bound::Unbounded);
+        let after = self.by_path.range::<str, _>(after);
+        let within = after.take_while(|(other, _)| other.starts_with(&inside));
+        let all = holders.chain(within.map(|(_, numbers)| numbers)).flatten();
+        let mut all: Vec<usize> = all.copied().take(MOST_COMPARED).collect();
+        all.sort_unstable();
+        all
+    }
 }
 
 pub(super) fn overlapping_ports(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {

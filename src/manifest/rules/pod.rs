@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use k8s_openapi::api::core::v1::{HostAlias, Pod, PodSchedulingGate, PodSpec};
 
+use super::annotations::PodOrTemplate;
 use super::fault::{Faults as _, is_on, items, text, text_or};
 use super::scope::{Scope, Subject};
 use super::warnings::Hostname;
@@ -34,7 +35,7 @@ pub fn pod(pod: &Pod, found: &mut Findings) {
         let message = "cannot be set until all schedulingGates have been cleared";
         found.forbidden(&spec_at.field("nodeName"), message);
     }
-    annotations::match_fields(&pod.metadata, spec, &spec_at, found);
+    annotations::match_fields((PodOrTemplate::Pod, &pod.metadata, spec), &spec_at, found);
     warnings::name(&pod.metadata, Hostname::OfItself, &meta_at, found);
     warnings::of_pod(&pod.metadata, spec, &at, found);
 }

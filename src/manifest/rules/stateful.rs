@@ -64,7 +64,7 @@ pub fn stateful_set(set: &StatefulSet, found: &mut Findings) {
             "a negative value retains all historical revisions; a value >= 0 is recommended";
         found.warning(&spec_at.field("revisionHistoryLimit"), message);
     }
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 /// Checks the claims that the set makes for its pods; of their metadata the server looks at nothing.
@@ -139,7 +139,7 @@ pub fn daemon_set(set: &DaemonSet, found: &mut Findings) {
     if let Some(strategy) = &spec.update_strategy {
         daemon_update(strategy, &spec_at.field("updateStrategy"), found);
     }
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 fn daemon_update(strategy: &DaemonSetUpdateStrategy, at: &At<'_>, found: &mut Findings) {

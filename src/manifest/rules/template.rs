@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use k8s_openapi::api::core::v1::{PodSpec, PodTemplateSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
+use super::annotations::PodOrTemplate;
 use super::fault::or_empty;
 use super::scope::{Scope, Subject};
 use super::{annotations, metadata, pod};
@@ -46,6 +47,10 @@ impl Template<'_> {
         scope.add_claims(claims);
         let spec_at = at.field("spec");
         pod::pod_spec(scope, "", &spec_at, found);
-        annotations::match_fields(&self.meta, &self.spec, &spec_at, found);
+        annotations::match_fields(
+            (PodOrTemplate::Template, &self.meta, &self.spec),
+            &spec_at,
+            found,
+        );
     }
 }

@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{Container, PodSpec, Volume};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
-use super::annotations::{APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD};
+use super::annotations::{APP_ARMOR, PodOrTemplate, SECCOMP_CONTAINER, SECCOMP_POD, is_same_armor};
 use super::containers::every_container;
 use super::fault::{items, text};
 use super::quantity::Amount;
@@ -29,12 +29,26 @@ const OLD_ANNOTATIONS: [(&str, &str); 3] = [
 ];
 const USE_SECCOMP: &str = r#"non-functional in v1.27+; use the "seccompProfile" field instead"#;
 const USE_APP_ARMOR: &str = r#"deprecated since v1.30; use the "appArmorProfile" field instead"#;
-/// Warns about a pod, or about the template that stands at `at`.
+
+/// Warns about a pod.
 pub(super) fn of_pod(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+    of_either((PodOrTemplate::Pod, meta, spec), at, found);
+}
+
+/// Warns about the template that stands at `at`.
+pub(super) fn of_template(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+    of_either((PodOrTemplate::Template, meta, spec), at, found);
+}
+
+fn of_either(
+    (of, meta, spec): (PodOrTemplate, &ObjectMeta, &PodSpec),
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let spec_at = at.field("spec");
     let meta_at = at.field("metadata");
     placement::placement(spec, &spec_at, found);
-    old_annotations(meta, spec, &meta_at.field("annotations"), found);
+    old_annotations((of, meta, spec), &meta_at.field("annotations"), found);
     for (index, volume) in items(&spec.volumes).iter().enumerate() {
         let at = spec_at.field("volumes");
         let at = at.index(index);
@@ -82,7 +96,11 @@ pub(super) enum Hostname {
     OfItsPods,
 }
 
-fn old_annotations(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
+fn old_annotations(
+    (of, meta, spec): (PodOrTemplate, &ObjectMeta, &PodSpec),
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let Some(annotations) = &meta.annotations else {
         return;
     };
@@ -96,7 +114,13 @@ fn old_annotations(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut F
     if !has_seccomp && annotations.contains_key(SECCOMP_POD) {
         found.warning(&at.key(SECCOMP_POD), USE_SECCOMP);
     }
-    let has_armor = context.is_some_and(|context| context.app_armor_profile.is_some());
+    let is_windows = spec.os.as_ref().is_some_and(|os| os.name == "windows");
+    let armor = context.and_then(|context| context.app_armor_profile.as_ref());
+    let is_told_by_pod = |old: &str| match of {
+        // the server takes it for the container's own field, if it is another than the pod's
+        PodOrTemplate::Pod => is_windows || armor.is_some_and(|armor| is_same_armor(armor, old)),
+        PodOrTemplate::Template => armor.is_some(),
+    };
     every_container(spec, &At::ROOT, &mut |container, _| {
         let context = container.security_context.as_ref();
         let key = format!("{SECCOMP_CONTAINER}{}", container.name);
@@ -106,7 +130,11 @@ fn old_annotations(meta: &ObjectMeta, spec: &PodSpec, at: &At<'_>, found: &mut F
         }
         let key = format!("{APP_ARMOR}{}", container.name);
         let has_own = context.is_some_and(|context| context.app_armor_profile.is_some());
-        if !has_own && !has_armor && annotations.contains_key(&key) {
+        if !has_own
+            && annotations
+                .get(&key)
+                .is_some_and(|old| !is_told_by_pod(old))
+        {
             found.warning(&at.key(&key), USE_APP_ARMOR);
         }
     });
@@ -161,7 +189,11 @@ fn old_volume(volume: &Volume, at: &At<'_>, found: &mut Findings) {
         ),
     ];
     for (field, _, message) in old.into_iter().filter(|(_, is_used, _)| *is_used) {
-        found.warning(&at.field(field), message);
+        let place = at.field(field);
+        match field {
+            "storageos" => found.warning(&at.shown_as(".storageOS", &place), message),
+            _ => found.warning(&place, message),
+        }
     }
     let template = volume
         .ephemeral

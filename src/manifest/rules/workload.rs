@@ -55,7 +55,7 @@ pub fn deployment(deployment: &Deployment, found: &mut Findings) {
         found.invalid(&deadline_at, deadline, message);
     }
     warnings::name(&deployment.metadata, Hostname::OfItsPods, &meta_at, found);
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 /// Checks a ReplicaSet.
@@ -78,7 +78,7 @@ pub fn replica_set(set: &ReplicaSet, found: &mut Findings) {
     template.check(&[], &template_at, found);
     restart_always(&template, "ReplicaSet", &template_at, found);
     warnings::name(&set.metadata, Hostname::OfItsPods, &meta_at, found);
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 /// Checks a ReplicationController.
@@ -110,7 +110,7 @@ pub fn replication_controller(controller: &ReplicationController, found: &mut Fi
     template.check(&[], &template_at, found);
     restart_always(template, "ReplicationController", &template_at, found);
     warnings::name(&controller.metadata, Hostname::OfItsPods, &meta_at, found);
-    warnings::of_pod(&template.meta, &template.spec, &template_at, found);
+    warnings::of_template(&template.meta, &template.spec, &template_at, found);
 }
 
 /// Checks that a workload's selector finds the pods that the workload makes.
