@@ -11,7 +11,7 @@ use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over};
 use super::rules::check_across;
 use super::schema::KubernetesVersion;
 use super::selection::KindPattern;
-use super::source::{FindingType, Findings, Located};
+use super::source::{Finding, FindingType, Findings, Located, Severity};
 use super::suppress::Suppressions;
 use super::text::Source;
 use super::verdict::{Named, Verdict};
@@ -157,6 +157,34 @@ impl Validation {
         let located = unplayed.map(|document| document.locate_one(passed_over(document)));
         let located: Vec<Located> = located.collect();
         self.reading.findings.extend(located);
+    }
+
+    /// Takes suppressed findings away, before what was read is translated to be played.
+    ///
+    /// What kept an object from being read stays: without it the object would be left out in silence.
+    pub fn suppress(&mut self) {
+        self.suppress_those(|finding| match finding.kind {
+            FindingType::Decode => false,
+            FindingType::Required => {
+                let path = finding.path.to_string();
+                !["kind", "apiVersion"].contains(&path.as_str())
+            }
+            _ => true,
+        });
+    }
+
+    /// Takes suppressed warnings away; what cannot be played stays an error.
+    ///
+    /// Suppressions that do not say why are told.
+    pub fn suppress_warnings(&mut self) {
+        self.suppress_those(|finding| finding.severity == Severity::Warning);
+        self.reading.findings.extend(self.suppressions.faults());
+        Located::sort(&mut self.reading.findings);
+    }
+
+    fn suppress_those(&mut self, may_be: impl Fn(&Finding) -> bool) {
+        self.suppressions
+            .suppress(&mut self.reading.findings, may_be);
     }
 
     /// Ends the check: kinds are left out, and findings suppressed.

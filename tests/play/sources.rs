@@ -62,6 +62,61 @@ fn several_files_are_played_in_order_and_all_taken_down() {
     host.expect_clean();
 }
 
+#[test]
+fn a_directory_is_played_with_all_below_it_but_what_is_ignored() {
+    let Some(host) = Host::new() else { return };
+    let app = host.dir().join("files/app");
+    std::fs::create_dir_all(app.join("sub")).expect("made");
+    for (file, text) in [
+        ("one.yaml", sleeper("one")),
+        ("sub/two.yml", sleeper("two")),
+        ("sub/none.yaml", sleeper("none")),
+        (".podwrightignore", "none.yaml\n".to_owned()),
+    ] {
+        std::fs::write(app.join(file), text).expect("written");
+    }
+    let app = app.to_str().expect("a path");
+    host.run(&["kube", "play", app]).expect();
+    assert_eq!(names(&host), ["one", "two"]);
+    host.run(&["kube", "down", app]).expect();
+    host.expect_clean();
+}
+
+#[test]
+fn what_is_suppressed_with_a_reason_does_not_keep_a_pod_from_being_played() {
+    let Some(host) = Host::new() else { return };
+    let labelled = sleeper("web").replace("  name: web\n", "  name: web\n  labels: {a: b c}\n");
+    let refused = host.play("web", &labelled);
+    assert_eq!(refused.code, Some(125), "{refused:?}");
+    assert!(refused.stderr.contains("metadata.labels[a]"), "{refused:?}");
+    let reason = "  labels: {a: b c} # podwright:ignore Invalid: our own tools read it";
+    let suppressed = labelled.replace("  labels: {a: b c}", reason);
+    let played = host.play("web", &suppressed);
+    assert_eq!((played.code, played.stderr.as_str()), (Some(0), ""));
+    let no_reason = suppressed.replace(": our own tools read it", "");
+    let said = host.run(&[
+        "kube",
+        "play",
+        "--dry-run",
+        "--replace",
+        &host.write("other", &no_reason),
+    ]);
+    assert_eq!(said.code, Some(125), "{said:?}");
+    // what was not even read cannot be played, whoever has a reason
+    let undecoded =
+        sleeper("web").replace("[sleep, '1000']", "1 # podwright:ignore : no reason holds");
+    let said = host.run(&[
+        "kube",
+        "play",
+        "--dry-run",
+        "--replace",
+        &host.write("other", &undecoded),
+    ]);
+    assert!(said.stderr.contains("cannot unmarshal number"), "{said:?}");
+    host.down("web").expect();
+    host.expect_clean();
+}
+
 /// Answers requests for `/web.yaml` with a manifest, and others with 404, as long as it is asked.
 fn serve(host: &Host, yaml: String) {
     let listener = host.run_in(|| TcpListener::bind("127.0.0.1:8099").expect("listens"));

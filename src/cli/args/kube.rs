@@ -59,7 +59,9 @@ pub enum GenerateCommand {
 /// Arguments of `kube play`.
 #[derive(Debug, Args)]
 pub struct Play {
-    /// Files, directories, URLs, or `-` for standard input
+    /// Files, directories and all below them, patterns, URLs, or `-` for standard input
+    ///
+    /// In directories, files that git would ignore are passed over, and those that a .podwrightignore names.
     #[arg(required = true, value_name = "KUBEFILE|-")]
     pub files: Vec<PathBuf>,
     /// Start the containers after creating them
@@ -162,7 +164,7 @@ pub enum Validation {
 /// Arguments of `kube down`.
 #[derive(Debug, Args)]
 pub struct Down {
-    /// Files, directories, URLs, `-` for standard input, or the name that something was played under
+    /// Files, directories and all below them, patterns, URLs, `-` for standard input, or the name that something was played under
     #[arg(required = true, value_name = "KUBEFILE|-|APPLICATION")]
     pub files: Vec<PathBuf>,
     /// Remove the volumes too

@@ -4,8 +4,11 @@ use std::path::PathBuf;
 
 use super::super::super::error::Error;
 use super::super::super::output::{tell, warnings_wanted};
-use super::super::inputs::sources;
-use crate::manifest::{self, Extent, Located, ReadOptions, Reading, Severity, UnknownFields};
+use super::super::inputs::inputs;
+use crate::manifest::{
+    self, Extent, Kinds, Located, Objects, Reading, Severity, UnknownFields, ValidateOptions,
+    Validation,
+};
 use crate::names::{ApplicationName, ObjectName};
 use crate::translate::{self, Application, PlayOptions, TranslatedReading};
 
@@ -15,13 +18,17 @@ pub(super) fn read_application(
     options: &PlayOptions,
     unknown_fields: UnknownFields,
 ) -> Result<(Reading, TranslatedReading), Error> {
-    let read_options = ReadOptions {
+    let check = ValidateOptions {
         unknown_fields,
-        ..ReadOptions::default()
+        kinds: Kinds::Played,
+        objects: Objects::Keep,
+        // The rest may be on this host.
+        extent: Extent::Part,
+        ..ValidateOptions::default()
     };
-    let mut reading = manifest::read(&sources(files)?, &read_options);
-    manifest::rules::check_all(&mut reading, Extent::Part);
-    let translated = translate::translate_reading(&mut reading, options);
+    let mut validation = Validation::start(&inputs(files)?, &check)?;
+    validation.suppress();
+    let translated = translate::translate_reading(&mut validation.reading, options);
     if let Some(finding) = translated.option_findings.0.first() {
         let text = format!(
             "error: --configmap: {}: {}\n",
@@ -29,7 +36,8 @@ pub(super) fn read_application(
         );
         return Err(Error::Manifest(text));
     }
-    Ok((reading, translated))
+    validation.suppress_warnings();
+    Ok((validation.reading, translated))
 }
 
 /// Shows every finding; an error ends it.
