@@ -59,7 +59,7 @@ fn a_deployment_rolls_out_step_by_step() {
         &[
             (
                 r#"{"strategy":{"type":"Foo"}}"#,
-                &["NotSupported spec.strategy.type"],
+                &["NotSupported spec.strategy"],
             ),
             (
                 r#"{"strategy":{"type":"Recreate","rollingUpdate":{}}}"#,
@@ -203,7 +203,7 @@ fn a_daemon_set_surges_or_goes_without() {
             ),
             (
                 r#"{"updateStrategy":{"type":"Recreate"}}"#,
-                &["NotSupported spec.updateStrategy.type"],
+                &["NotSupported spec.updateStrategy"],
             ),
         ],
     );

@@ -73,6 +73,8 @@ pub(super) trait Faults {
     fn duplicate<'v>(&mut self, at: &At<'_>, value: impl Into<Shown<'v>>);
     fn forbidden(&mut self, at: &At<'_>, detail: &str);
     fn unsupported(&mut self, at: &At<'_>, value: &str, supported: &[&str]);
+    /// The same of a value that the server shows within the whole that it stands in.
+    fn unsupported_in(&mut self, at: &At<'_>, value: (&str, Shown<'_>), supported: &[&str]);
     fn not_found(&mut self, at: &At<'_>, value: &str);
     fn too_long(&mut self, at: &At<'_>, bytes: usize);
     fn too_many(&mut self, at: &At<'_>, actual: usize, most: usize);
@@ -149,7 +151,16 @@ impl Faults for Findings {
     }
 
     fn unsupported(&mut self, at: &At<'_>, value: &str, supported: &[&str]) {
-        let message = unsupported_message(value, supported);
+        self.unsupported_in(at, (value, value.into()), supported);
+    }
+
+    fn unsupported_in(
+        &mut self,
+        at: &At<'_>,
+        (value, whole): (&str, Shown<'_>),
+        supported: &[&str],
+    ) {
+        let message = unsupported_message(whole, supported);
         self.error(FindingType::NotSupported, at, message);
         let same = |known: &&&str| known.eq_ignore_ascii_case(value);
         if let Some(known) = supported.iter().find(same) {
@@ -188,10 +199,11 @@ impl Faults for Findings {
 }
 
 /// Says that `value` is none of `supported`.
-pub(super) fn unsupported_message(value: &str, supported: &[&str]) -> String {
+pub(super) fn unsupported_message<'v>(value: impl Into<Shown<'v>>, supported: &[&str]) -> String {
     let list: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
     format!(
-        "Unsupported value: {value:?}: supported values: {}",
+        "Unsupported value: {}: supported values: {}",
+        value.into(),
         list.join(", ")
     )
 }

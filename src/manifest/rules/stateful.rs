@@ -6,10 +6,13 @@ use k8s_openapi::api::apps::v1::{
 };
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::json;
 
 use super::fault::{Faults as _, Shown, items, or_empty, text, text_or};
 use super::template::Template;
-use super::workload::{at_most_all, count, count_or_percent, own_pods, restart_always, shown};
+use super::workload::{
+    at_most_all, count, count_or_percent, own_pods, restart_always, shown, unknown_strategy,
+};
 use super::{claim, metadata, names, selector, warnings};
 use crate::manifest::source::{At, Findings};
 
@@ -150,7 +153,13 @@ fn daemon_update(strategy: &DaemonSetUpdateStrategy, at: &At<'_>, found: &mut Fi
             let rolling = strategy.rolling_update.as_ref().unwrap_or(&empty);
             daemon_rolling(rolling, &at.field("rollingUpdate"), found);
         }
-        other => found.unsupported(&at.field("type"), other, &STRATEGIES),
+        other => {
+            let rolling = strategy.rolling_update.as_ref();
+            let rolling = rolling.map(|rolling| {
+                json!({"MaxUnavailable": rolling.max_unavailable, "MaxSurge": rolling.max_surge})
+            });
+            unknown_strategy(other, rolling, &STRATEGIES, at, found);
+        }
     }
 }
 

@@ -8,6 +8,7 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::ReplicationController;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde_json::json;
 
 use super::fault::{Faults as _, Shown, or_empty, text_or};
 use super::template::Template;
@@ -181,8 +182,28 @@ fn rollout(strategy: &DeploymentStrategy, at: &At<'_>, found: &mut Findings) {
             let rolling = strategy.rolling_update.as_ref().unwrap_or(&empty);
             rolling_update(rolling, &rolling_at, found);
         }
-        other => found.unsupported(&at.field("type"), other, &STRATEGIES),
+        other => {
+            let rolling = strategy.rolling_update.as_ref();
+            let rolling = rolling.map(|rolling| {
+                json!({"MaxUnavailable": rolling.max_unavailable, "MaxSurge": rolling.max_surge})
+            });
+            unknown_strategy(other, rolling, &STRATEGIES, at, found);
+        }
     }
+}
+
+/// Refuses a way of updating; the server names the whole strategy, in its inner form.
+pub(super) fn unknown_strategy(
+    name: &str,
+    rolling: Option<serde_json::Value>,
+    known: &[&str],
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    let whole = json!({"Type": name, "RollingUpdate": rolling});
+    let type_at = at.field("type");
+    let at = at.shown_as("", &type_at);
+    found.unsupported_in(&at, (name, Shown::json(&whole)), known);
 }
 
 fn rolling_update(rolling: &RollingUpdateDeployment, at: &At<'_>, found: &mut Findings) {
