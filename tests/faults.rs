@@ -98,8 +98,10 @@ fn pointed_in_json(value: &serde_json::Value, steps: &[&Step]) -> Vec<String> {
         let (name, next) = match step {
             Step::Index(index) => (None, value.get(*index)),
             Step::Field(name) => (Some(name.to_string()), value.get(name.as_ref())),
-            Step::Key(name) | Step::KeyAlone(name) => (Some(name.clone()), value.get(name)),
-            Step::Spelled { .. } => (None, None),
+            Step::Key(name) | Step::KeyAlone(name) => {
+                (Some(name.to_string()), value.get(name.as_ref()))
+            }
+            Step::Spelled(_) => (None, None),
         };
         let Some(next) = next else {
             break;

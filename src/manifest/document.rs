@@ -201,7 +201,7 @@ fn descend<'t>(node: Node<'t>, step: &Step) -> Option<(Option<Node<'t>>, Node<'t
         Step::Index(index) => Some((None, node.as_list()?.get(*index)?)),
         Step::Field(name) => entry(node.as_map()?, name),
         Step::Key(name) | Step::KeyAlone(name) => entry(node.as_map()?, name),
-        Step::Spelled { .. } => None,
+        Step::Spelled(_) => None,
     }
 }
 

@@ -109,7 +109,7 @@ fn help(node: Node<'_>, wanted: &str) -> Option<String> {
 fn dotted(path: &FieldPath) -> String {
     let names = path.0.iter().filter_map(|step| match step {
         Step::Field(name) => Some(name.as_ref()),
-        Step::Index(_) | Step::Key(_) | Step::KeyAlone(_) | Step::Spelled { .. } => None,
+        Step::Index(_) | Step::Key(_) | Step::KeyAlone(_) | Step::Spelled(_) => None,
     });
     names.collect::<Vec<_>>().join(".")
 }

@@ -362,9 +362,9 @@ impl Reader<'_> {
     fn duplicate(&mut self, document: &Document, path: FieldPath, place: Range<usize>) {
         let key = path.0.last().map(|step| match step {
             Step::Field(name) => name.clone().into_owned(),
-            Step::Key(name) | Step::KeyAlone(name) => name.clone(),
+            Step::Key(name) | Step::KeyAlone(name) => name.to_string(),
             Step::Index(index) => index.to_string(),
-            Step::Spelled { shown, .. } => shown.clone(),
+            Step::Spelled(spelling) => spelling.shown.to_string(),
         });
         let finding = Finding {
             severity: Severity::Error,

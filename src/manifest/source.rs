@@ -30,18 +30,22 @@ pub enum Step {
     /// An item of a list: `[0]`.
     Index(usize),
     /// An entry of a map, by its key: `[key]`.
-    Key(String),
+    Key(Box<str>),
     /// The key of an entry, where it is the key that is meant and not the value: `[key]`.
-    KeyAlone(String),
-    /// Steps that the API server spells otherwise than the manifest: what it says, and what is meant.
-    ///
-    /// The server names a field by its own inner form at times, as in `spec.template.labels`.
-    Spelled {
-        /// The server's spelling, as it is printed.
-        shown: String,
-        /// The whole path of the field that is meant.
-        place: Vec<Step>,
-    },
+    KeyAlone(Box<str>),
+    /// Steps that the API server spells otherwise than the manifest.
+    Spelled(Box<Spelling>),
+}
+
+/// What the API server says of a field, and the field that is meant.
+///
+/// The server names a field by its own inner form at times, as in `spec.template.labels`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Spelling {
+    /// The server's spelling, as it is printed.
+    pub shown: Box<str>,
+    /// The whole path of the field that is meant.
+    pub place: Vec<Step>,
 }
 
 /// The path of a field from the root of its object, owned.
@@ -58,10 +62,10 @@ impl fmt::Display for FieldPath {
                 Step::Field(name) => write!(f, ".{name}")?,
                 Step::Index(index) => write!(f, "[{index}]")?,
                 Step::Key(key) | Step::KeyAlone(key) => write!(f, "[{key}]")?,
-                Step::Spelled { shown, .. } if position == 0 => {
-                    f.write_str(shown.trim_start_matches('.'))?;
+                Step::Spelled(spelling) if position == 0 => {
+                    f.write_str(spelling.shown.trim_start_matches('.'))?;
                 }
-                Step::Spelled { shown, .. } => f.write_str(shown)?,
+                Step::Spelled(spelling) => f.write_str(&spelling.shown)?,
             }
         }
         Ok(())
@@ -69,6 +73,12 @@ impl fmt::Display for FieldPath {
 }
 
 impl FieldPath {
+    /// Returns a path of which only the spelling is known.
+    pub(super) fn spelled(shown: Box<str>) -> Self {
+        let place = Vec::new();
+        Self(vec![Step::Spelled(Box::new(Spelling { shown, place }))])
+    }
+
     /// Returns the steps to the field in the manifest.
     #[must_use]
     pub fn place(&self) -> Vec<&Step> {
@@ -81,9 +91,9 @@ impl FieldPath {
 fn follow<'s>(steps: &'s [Step], place: &mut Vec<&'s Step>) {
     for step in steps {
         match step {
-            Step::Spelled { place: other, .. } => {
+            Step::Spelled(spelling) => {
                 place.clear();
-                follow(other, place);
+                follow(&spelling.place, place);
             }
             _ => place.push(step),
         }
@@ -161,21 +171,28 @@ impl<'a> At<'a> {
     /// Returns the whole path, owned.
     #[must_use]
     pub fn to_path(&self) -> FieldPath {
-        let mut path = self.parent.map_or_else(FieldPath::default, At::to_path);
-        if let Some(step) = self.step {
-            path.0.push(match step {
-                StepRef::Field(name) => Step::Field(Cow::Borrowed(name)),
-                StepRef::Name(name) => Step::Field(Cow::Owned(name.to_owned())),
-                StepRef::Index(index) => Step::Index(index),
-                StepRef::Key(key) => Step::Key(key.to_owned()),
-                StepRef::KeyAlone(key) => Step::KeyAlone(key.to_owned()),
-                StepRef::Spelled(shown, place) => Step::Spelled {
-                    shown: shown.to_owned(),
-                    place: place.to_path().0,
-                },
-            });
+        let up = || std::iter::successors(Some(self), |at| at.parent);
+        let steps = up().filter_map(|at| at.step);
+        let mut path = Vec::with_capacity(steps.clone().count());
+        path.extend(steps.map(StepRef::to_owned));
+        path.reverse();
+        FieldPath(path)
+    }
+}
+
+impl StepRef<'_> {
+    fn to_owned(self) -> Step {
+        match self {
+            StepRef::Field(name) => Step::Field(Cow::Borrowed(name)),
+            StepRef::Name(name) => Step::Field(Cow::Owned(name.to_owned())),
+            StepRef::Index(index) => Step::Index(index),
+            StepRef::Key(key) => Step::Key(key.into()),
+            StepRef::KeyAlone(key) => Step::KeyAlone(key.into()),
+            StepRef::Spelled(shown, place) => Step::Spelled(Box::new(Spelling {
+                shown: shown.into(),
+                place: place.to_path().0,
+            })),
         }
-        path
     }
 }
 
@@ -331,7 +348,7 @@ impl Located {
 
     /// Puts findings in the order of their places, the same each time.
     pub fn sort(findings: &mut [Located]) {
-        findings.sort_by(|one, other| one.rank().cmp(&other.rank()));
+        findings.sort_unstable_by(|one, other| one.rank().cmp(&other.rank()));
     }
 
     fn rank(&self) -> impl Ord + '_ {
@@ -345,5 +362,32 @@ impl Located {
             &finding.path,
             &finding.message,
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_built_from_its_root() {
+        let root = At::ROOT;
+        let at = root.field("spec");
+        let at = at.name("list");
+        let at = at.index(3);
+        let at = at.key("a/b");
+        let path = at.to_path();
+        assert_eq!(path.to_string(), "spec.list[3][a/b]");
+        let spelled = FieldPath::spelled(path.to_string().into());
+        assert_eq!(spelled.to_string(), path.to_string());
+        assert_eq!(
+            at.shown_as(".b", &root).to_path().place(),
+            [&Step::Index(0); 0]
+        );
+    }
+
+    #[test]
+    fn a_step_is_small_for_there_are_many() {
+        assert_eq!(size_of::<Step>(), 24);
     }
 }

@@ -281,7 +281,7 @@ fn lines_between(rest: &str) -> usize {
 fn at_annotation(document: &Document) -> Located {
     let fields = ["metadata", "annotations"];
     let fields = fields.map(|name| Step::Field(name.into()));
-    let key = Step::Key(ANNOTATION.to_owned());
+    let key = Step::Key(ANNOTATION.into());
     let path = FieldPath(fields.into_iter().chain([key]).collect());
     document.locate_one(unused(path))
 }

@@ -198,7 +198,7 @@ pub(super) fn items<T>(list: Option<&Vec<T>>) -> &[T] {
 fn last_word(path: &FieldPath) -> String {
     match path.0.last() {
         Some(Step::Field(name)) => name.to_string(),
-        Some(Step::Key(key) | Step::KeyAlone(key)) => key.clone(),
-        Some(Step::Index(_) | Step::Spelled { .. }) | None => path.to_string(),
+        Some(Step::Key(key) | Step::KeyAlone(key)) => key.to_string(),
+        Some(Step::Index(_) | Step::Spelled(_)) | None => path.to_string(),
     }
 }

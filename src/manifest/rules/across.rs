@@ -34,7 +34,7 @@ type Name<'o> = (&'o str, &'o str, &'o str);
 
 /// Returns the name of an object in the namespace of another.
 fn of_namespace<'o>(outline: &'o Outline, kind: &'o str, name: &'o str) -> Name<'o> {
-    (kind, &outline.namespace, name)
+    (kind, outline.namespace(), name)
 }
 
 /// All that objects give.

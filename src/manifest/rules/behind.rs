@@ -26,7 +26,7 @@ impl<'r> Pods<'r> {
         for outline in outlines {
             if let Gives::Pods { labels, ports } = &outline.gives {
                 for (key, value) in labels {
-                    let label = (&*outline.namespace, &**key, &**value);
+                    let label = (outline.namespace(), &**key, &**value);
                     pods.by_label.entry(label).or_default().push(pods.all.len());
                 }
                 pods.all.push(Pod { labels, ports });
@@ -43,7 +43,7 @@ impl<'r> Pods<'r> {
     /// Returns the pods that an object chooses: those of its namespace with all the labels.
     pub(super) fn chosen<'s>(&'s self, outline: &'s Outline) -> impl Iterator<Item = Pod<'r>> + 's {
         let chosen = outline.selector.iter();
-        let lists = chosen.map(|(key, value)| self.with_label(&outline.namespace, key, value));
+        let lists = chosen.map(|(key, value)| self.with_label(outline.namespace(), key, value));
         let fewest = lists.min_by_key(|list| list.len()).unwrap_or_default();
         let candidates = fewest.iter().map(|index| self.all[*index]);
         candidates.filter(|pod| {

@@ -21,8 +21,7 @@ pub(in crate::manifest) struct Outline {
     /// The name of its source.
     pub(super) file: Arc<str>,
     pub(super) kind: Box<str>,
-    /// The one that the server fills in too, if there is none.
-    pub(super) namespace: Box<str>,
+    namespace: Option<Box<str>>,
     pub(super) name: Option<Box<str>>,
     pub(super) gives: Gives,
     pub(super) needs: Vec<Need>,
@@ -56,7 +55,8 @@ pub(super) enum Gives {
 #[derive(Debug)]
 pub(super) struct Need {
     pub(super) what: What,
-    path: FieldPath,
+    /// As it is printed, which takes the least room.
+    path: Box<str>,
     span: Span,
     excerpt: Excerpt,
 }
@@ -111,7 +111,7 @@ impl Outline {
             },
             file: document.source().shared_name(),
             kind: document.kind().into(),
-            namespace: document.namespace().unwrap_or("default").into(),
+            namespace: document.namespace().map(Into::into),
             name: document.name().map(Into::into),
             gives: Gives::Nothing,
             needs: Vec::new(),
@@ -134,6 +134,11 @@ impl Outline {
         outline
     }
 
+    /// Returns its namespace; the server fills in the same one.
+    pub(super) fn namespace(&self) -> &str {
+        self.namespace.as_deref().unwrap_or("default")
+    }
+
     /// Counts documents that stand before it in its source.
     pub(in crate::manifest) fn renumber(&mut self, before: usize) {
         self.object.document += before;
@@ -151,7 +156,7 @@ impl Outline {
             finding: Finding {
                 severity: Severity::Warning,
                 kind: FindingType::Warning,
-                path: need.path.clone(),
+                path: FieldPath::spelled(need.path.clone()),
                 message,
                 help: None,
             },
@@ -167,7 +172,7 @@ impl Need {
         Self {
             what,
             excerpt: Excerpt::of(document.source(), span),
-            path,
+            path: path.to_string().into(),
             span,
         }
     }
