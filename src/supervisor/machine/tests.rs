@@ -1,11 +1,19 @@
 //! The machine's rules, each played out without a kernel.
 
-use super::*;
-use crate::names::PodId;
+use std::time::Duration;
 
-#[path = "machine_crowd_tests.rs"]
+use super::*;
+use crate::model::container::{Handler, Role};
+use crate::model::pod::RestartPolicy;
+use crate::model::quantity::Seconds;
+use crate::model::state::{ExitStatus, ProcessRef};
+use crate::names::{ContainerId, PodId};
+use crate::state::Failure;
+use crate::supervisor::member::Layer;
+
+#[path = "crowd_tests.rs"]
 mod crowd;
-#[path = "machine_hook_tests.rs"]
+#[path = "hook_tests.rs"]
 mod hooks;
 
 /// A pod's machine with a clock that the test moves.

@@ -177,5 +177,5 @@ pub(super) fn refused(message: String) -> Outcome {
 }
 
 #[cfg(test)]
-#[path = "machine_pause_tests.rs"]
+#[path = "pause_tests.rs"]
 mod tests;

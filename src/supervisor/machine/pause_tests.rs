@@ -2,6 +2,8 @@
 
 use super::super::tests::Bench;
 use super::super::*;
+use crate::model::container::Role;
+use crate::model::pod::RestartPolicy;
 use crate::state::IntentKind;
 
 fn app() -> Bench {
