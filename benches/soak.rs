@@ -391,7 +391,7 @@ fn left_over(site: &Site) -> Vec<String> {
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned());
         let stays = |name: &String| {
-            ["store", "keeper", "lease-keeper", "lock", ".lock"].contains(&name.as_str())
+            ["store", "keeper", "lease-keeper", "lock", ".lock", "turns"].contains(&name.as_str())
                 || name.starts_with("image-")
         };
         left.extend(

@@ -8,14 +8,17 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::execute::names_in;
 use super::installation::{Engine, EngineError};
 use super::network::{self, HostNetwork, Leaks};
-use super::{cgroups, networks, protocol, sandbox};
+use super::sandbox::SandboxError;
+use super::sweep::names_in;
+use super::{cgroups, keeper, networks, protocol, sandbox};
 use crate::model::observed::{ObjectContent, Observed, ObservedPod};
 use crate::names::{ContainerId, ImageId, NetworkName, ObjectName, PodId};
-use crate::state::Lease;
 use crate::sys::cgroup::Cgroups;
+use crate::sys::mount;
+use crate::sys::mount_table::mounts_below;
+use crate::sys::process;
 
 /// Between the two looks.
 const PAUSE: Duration = Duration::from_millis(300);
@@ -44,6 +47,16 @@ pub enum Finding {
     Unsupervised {
         pod: PodId,
         name: String,
+    },
+    /// Something is mounted where a pod's tmpfs is to be.
+    Mount {
+        pod: PodId,
+        path: PathBuf,
+    },
+    /// A supervisor or the keeper has something open that is none of its business.
+    Descriptor {
+        pid: u32,
+        path: PathBuf,
     },
     Link(String),
     Forward(String),
@@ -79,6 +92,17 @@ impl fmt::Display for Finding {
                 )
             }
             Self::Unsupervised { name, .. } => write!(f, "pod `{name}` has no supervisor"),
+            Self::Mount { pod, path } => {
+                write!(
+                    f,
+                    "{} is mounted beside the tmpfs of pod {}",
+                    path.display(),
+                    pod.short()
+                )
+            }
+            Self::Descriptor { pid, path } => {
+                write!(f, "process {pid} keeps {} open", path.display())
+            }
             Self::Link(name) => write!(f, "link {name} belongs to no pod"),
             Self::Forward(words) => write!(f, "port {words} is published for no pod"),
             Self::Bridge(name) => write!(f, "bridge {name} is used by no pod"),
@@ -129,10 +153,19 @@ impl Engine {
 
     fn mend(&mut self, finding: &Finding) -> Result<(), EngineError> {
         match finding {
-            Finding::UnknownPod(pod) => self.forget_pod(pod)?,
+            Finding::UnknownPod(pod) => self
+                .forget_pods(std::slice::from_ref(pod))
+                .into_iter()
+                .collect::<Result<(), _>>()?,
             Finding::Processes { cgroup, .. } => cgroups::kill(cgroup)?,
             Finding::Unsupervised { pod, .. } => {
                 drop(protocol::summon(&self.paths, &self.locks, pod)?);
+            }
+            Finding::Mount { pod, path } => {
+                // A supervisor may be setting the pod up this moment.
+                if self.has_no_supervisor(pod) {
+                    mount::unmount(path).map_err(SandboxError::from)?;
+                }
             }
             Finding::Link(_) | Finding::Forward(_) => {
                 for (_, host, leaks) in self.network_leaks(&self.store.observed()?)? {
@@ -144,6 +177,7 @@ impl Engine {
             // The sweep removes values that belong to no Secret; lost ones nobody can bring back.
             Finding::Database(_)
             | Finding::DeadCommand { .. }
+            | Finding::Descriptor { .. }
             | Finding::LostSecret(_)
             | Finding::UnknownSecret(_)
             | Finding::BrokenImage(_)
@@ -166,6 +200,8 @@ impl Engine {
         for pod in &observed.pods {
             self.look_at_pod(pod, &mut found)?;
         }
+        self.look_at_mounts(&mut found)?;
+        self.look_at_descriptors(&mut found)?;
         self.look_at_networks(&observed, &mut found)?;
         self.look_at_secrets(&observed, &mut found)?;
         let images = self.image_records()?;
@@ -249,12 +285,61 @@ impl Engine {
             }
         }
         let runs = pod.containers.iter().any(|c| c.state.is_running());
-        let lease = self.locks.lease_path(id);
-        if runs && !Lease::is_taken(&lease).unwrap_or(true) {
+        if runs && self.has_no_supervisor(id) {
             found.insert(Finding::Unsupervised {
                 pod: id.clone(),
                 name: pod.record.spec.name.to_string(),
             });
+        }
+        Ok(())
+    }
+
+    /// Finds mounts that would stay when the pod's tmpfs goes, and a second tmpfs of the same pod.
+    fn look_at_mounts(&self, found: &mut BTreeSet<Finding>) -> Result<(), EngineError> {
+        for pod in sandbox::present(&self.paths).map_err(EngineError::io(&self.paths.runroot))? {
+            let run = self.paths.pod(&pod).run;
+            let mounts = mounts_below(&run).map_err(EngineError::io(&run))?;
+            let (own, inside): (Vec<_>, Vec<_>) = mounts
+                .into_iter()
+                .partition(|path| path.ends_with(pod.as_str()));
+            let stray = match own.as_slice() {
+                [] => inside,
+                [_, more @ ..] => more.to_vec(),
+            };
+            found.extend(stray.into_iter().map(|path| Finding::Mount {
+                pod: pod.clone(),
+                path,
+            }));
+        }
+        Ok(())
+    }
+
+    /// Finds what the processes that stay have open beside what is the installation's, the kernel's or nobody's.
+    fn look_at_descriptors(&self, found: &mut BTreeSet<Finding>) -> Result<(), EngineError> {
+        let cgroups = Cgroups::detect()?;
+        let supervisors = self.paths.supervisors_cgroup();
+        let canonical = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+        let own = [&self.paths.root, &self.paths.runroot].map(canonical);
+        let known = ["/dev/null", "/proc", "/sys", "/memfd:"];
+        let stages = [protocol::STAGE, keeper::STAGE];
+        // On version 1 there are hierarchies that nobody moves a container to.
+        let stays = |pid: &u32| {
+            process::argument(*pid, 1).is_some_and(|word| stages.contains(&word.as_str()))
+        };
+        for pid in cgroups
+            .group(Path::new(&supervisors))?
+            .pids()?
+            .into_iter()
+            .filter(stays)
+        {
+            for path in process::open_paths(pid) {
+                let text = path.to_string_lossy();
+                let is_known = own.iter().any(|own| path.starts_with(own))
+                    || known.iter().any(|known| text.starts_with(known));
+                if !is_known {
+                    found.insert(Finding::Descriptor { pid, path });
+                }
+            }
         }
         Ok(())
     }

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
-use super::execute::names_in;
 use super::installation::{Engine, EngineError};
 use super::networks;
 use super::paths::Paths;
+use super::sweep::names_in;
 use crate::model::observed::{ContainerRecord, ObservedPod, Standing};
 use crate::model::state::{BootId, ContainerState, ExitStatus, ProcessRef, Wanted};
 use crate::names::PodId;

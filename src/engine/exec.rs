@@ -36,6 +36,9 @@ pub const STAGE: &str = "stage-exec";
 const REQUEST_FD: i32 = 3;
 const REPORT_FD: i32 = 4;
 
+/// How many descriptors the stage is handed.
+pub const HANDED: u32 = 5;
+
 /// The most a stage may report.
 const REPORT_LIMIT: u64 = 1 << 20;
 

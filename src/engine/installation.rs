@@ -1,5 +1,6 @@
 //! One installation, opened: its directories, database, locks and images, for one command.
 
+use std::cell::Cell;
 use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -7,20 +8,21 @@ use std::path::{Path, PathBuf};
 use super::objects::{ObjectError, Objects};
 use super::paths::Paths;
 use super::protocol::SummonError;
+use super::recover;
 use super::sandbox::SandboxError;
 use super::start::was_killed_for_memory;
 use crate::image::registry::{Places, Registries};
 use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
-use crate::model::state::{BootId, ContainerState, ExitStatus};
-use crate::names::{ImageId, ImageRef, PodName, VolumeName};
+use crate::model::state::{BootId, ContainerState, ExitStatus, ProcessRef};
+use crate::names::{ImageId, ImageRef, PodId, PodName, VolumeName};
 use crate::state::{
-    Failure, LockDir, LockError, LockState, Reporter, Salvaged, Store, StoreError, Taken,
+    Failure, Lease, LockDir, LockError, LockState, Reporter, Salvaged, Store, StoreError, Taken,
 };
 use crate::sys::cgroup::CgroupError;
+use crate::sys::mount;
 use crate::sys::process::{self, Ended, PidFd};
-use crate::sys::{clock, mount};
 
 /// What can go wrong while a plan or a command is carried out.
 #[derive(Debug, thiserror::Error)]
@@ -98,8 +100,12 @@ pub struct Engine {
     pub(super) images: ContentStore,
     /// What this command calls itself to others who wait for it.
     pub(super) command: String,
+    /// What tells this process from every other.
+    pub(super) process: ProcessRef,
     /// How many pods it acts on at once.
     pub(super) at_once: NonZeroUsize,
+    /// Whether a record that nobody keeps up is to be mended by a process of its own, once one is met.
+    pub(super) mends: Cell<bool>,
 }
 
 /// How many pods a command acts on at once if nobody says: it mostly waits, so more than there are cores.
@@ -123,7 +129,9 @@ impl Engine {
             store,
             images,
             command: command.to_owned(),
+            process: recover::this_process()?,
             at_once: AT_ONCE,
+            mends: Cell::new(false),
         })
     }
 
@@ -182,11 +190,21 @@ impl Engine {
     /// The database or `/proc` cannot be read.
     pub fn observed(&self) -> Result<Observed, EngineError> {
         let mut observed = self.store.observed()?;
-        let boot = BootId(clock::boot_id().map_err(EngineError::io(Path::new("/proc")))?);
         for pod in &mut observed.pods {
-            correct(&self.paths, pod, &boot).map_err(EngineError::io(Path::new("/proc")))?;
+            let was_wrong = correct(&self.paths, pod, &self.process.boot)
+                .map_err(EngineError::io(Path::new("/proc")))?;
+            if was_wrong && self.mends.get() && self.has_no_supervisor(&pod.record.id) {
+                self.mends.set(false);
+                // The answer is right whether or not the repair can begin.
+                let _ = self.start_recovery();
+            }
         }
         Ok(observed)
+    }
+
+    /// Returns whether nobody records what happens to a pod.
+    pub(super) fn has_no_supervisor(&self, pod: &PodId) -> bool {
+        !Lease::is_taken(&self.locks.lease_path(pod)).unwrap_or(true)
     }
 
     /// Returns the ConfigMaps and Secrets that are kept here, with their values.
@@ -256,8 +274,10 @@ fn candidates(reference: &ImageRef) -> Vec<ImageRef> {
     }
 }
 
-fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()> {
+/// Corrects what is recorded of a pod; tells whether anything was wrong.
+fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<bool> {
     let pod_paths = paths.pod(&pod.record.id);
+    let mut was_wrong = false;
     for container in &mut pod.containers {
         let Some(reference) = container.state.process() else {
             continue;
@@ -271,9 +291,10 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<()
                 process::zombie_status(reference.pid, reference.start_time)?.or_else(pinned);
             let oom = was_killed_for_memory(&pod_paths, &container.name);
             show_ended(container, ended, oom);
+            was_wrong = true;
         }
     }
-    Ok(())
+    Ok(was_wrong)
 }
 
 /// Shows a container as ended whose end nobody has recorded yet.

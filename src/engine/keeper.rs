@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use super::paths::Paths;
 use super::protocol;
+use crate::fault;
 use crate::names::PodId;
 use crate::state::{Lease, LockDir};
 use crate::sys::{descriptor, process, socket};
@@ -28,7 +29,8 @@ pub const STAGE: &str = "stage-keep";
 /// The keeper's socket among those of the supervisors.
 const NAME: &str = "keeper";
 
-/// How long a keeper with nothing to keep waits for more.
+/// How long a keeper with nothing to keep waits for more, and how often it looks whether a pod without a supervisor
+/// is still there.
 const LINGER: u16 = 1000;
 
 /// How long a supervisor that went without a word stays gone, so that one that cannot live costs little.
@@ -140,8 +142,16 @@ fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
     let mut clients: Vec<Client> = Vec::new();
     let mut kept = Kept::new();
     loop {
+        let is_watched = |pod: &PodId| {
+            clients
+                .iter()
+                .any(|client| client.pod.as_ref() == Some(pod))
+        };
+        // A pod that was removed while it had no supervisor says no good-bye.
+        kept.retain(|pod, _| is_watched(pod) || paths.pod(pod).run.exists());
+        let lonely = !kept.keys().all(is_watched);
         let idle = clients.is_empty() && kept.is_empty();
-        let ready = wait(listener, &clients, idle)?;
+        let ready = wait(listener, &clients, idle || lonely)?;
         if idle && ready.iter().all(|ready| !ready) {
             return Ok(());
         }
@@ -174,15 +184,15 @@ fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
     }
 }
 
-/// Waits for anything; the first answer is the listener's, the others are the clients'.
-fn wait(listener: &UnixListener, clients: &[Client], idle: bool) -> io::Result<Vec<bool>> {
+/// Waits for anything, if need be not for long; the first answer is the listener's, the others are the clients'.
+fn wait(listener: &UnixListener, clients: &[Client], briefly: bool) -> io::Result<Vec<bool>> {
     let mut fds = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
     fds.extend(
         clients
             .iter()
             .map(|client| PollFd::new(client.line.as_fd(), PollFlags::POLLIN)),
     );
-    let timeout = match idle {
+    let timeout = match briefly {
         true => PollTimeout::from(LINGER),
         false => PollTimeout::NONE,
     };
@@ -208,6 +218,7 @@ fn listen(client: &mut Client, kept: &mut Kept) -> bool {
             (Ok(Word::Watch(pod)), _) => client.pod = Some(pod),
             (Ok(Word::Keep(name)), Some(pod)) => {
                 if let Some(fd) = fd.take() {
+                    fault::point("with a descriptor kept");
                     kept.entry(pod.clone()).or_default().insert(name, fd);
                 }
             }

@@ -12,8 +12,9 @@ use std::io;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 
-use super::execute::{names_in, remove_tree};
 use super::installation::{Engine, EngineError};
+use super::remove::remove_tree;
+use super::sweep::names_in;
 use super::volumes::VolumeError;
 use super::{held, paths::PodPaths};
 use crate::clock::{IdSource as _, RandomIds};
@@ -171,16 +172,18 @@ pub(super) fn place(
         return Ok(data);
     }
     let place = pod.claim(&spec.name);
-    if place.exists() {
+    let failed = |source| VolumeError::Io {
+        path: place.clone(),
+        source,
+    };
+    // Who made the directory may have been killed before there was a mount on it.
+    if place.exists() && mount::has_file_system(&place).map_err(failed)? {
         return Ok(place);
     }
     let parsed = MountOptions::parse(options.as_deref().unwrap_or_default());
     let kind = kind.as_deref().unwrap_or("none");
     let device = Path::new(device.as_deref().unwrap_or(kind));
-    mount::ensure_dir(&place, 0o755).map_err(|source| VolumeError::Io {
-        path: place.clone(),
-        source,
-    })?;
+    mount::ensure_dir(&place, 0o755).map_err(failed)?;
     let mounted = match (kind, parsed.bind) {
         ("none" | "bind", depth) => bind(device, &place, depth.unwrap_or(Depth::One), &parsed),
         (_, Some(depth)) => bind(device, &place, depth, &parsed),

@@ -11,6 +11,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
 use super::paths::Paths;
@@ -87,6 +88,19 @@ pub fn connect(paths: &Paths, pod: &PodId) -> io::Result<UnixStream> {
     let mut stream = socket::connect_unix(directory.as_fd(), pod.as_str())?;
     io::Write::write_all(&mut stream, b"!")?;
     Ok(stream)
+}
+
+/// Waits until the supervisor has news, or was silent for long; tells whether it is still there.
+pub(super) fn has_news(line: &mut UnixStream, patience: Duration) -> bool {
+    let patience = PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX);
+    let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
+    // An interrupted wait looks again, and so does one that took long.
+    let _ = poll(&mut fds, patience);
+    if !fds[0].any().unwrap_or(true) {
+        return true;
+    }
+    let mut buffer = [0u8; 64];
+    matches!(line.read(&mut buffer), Ok(read) if read > 0)
 }
 
 /// Starts a supervisor that inherits the lease and a bound socket.

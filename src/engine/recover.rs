@@ -4,6 +4,7 @@
 //! one's own error path would have: both go through `Engine::carry_on`. What may take a grace period
 //! is done by a process of its own, and so is what a command finds that only reads: neither waits for it.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
@@ -15,10 +16,11 @@ use super::objects;
 use super::paths::Paths;
 use super::protocol;
 use crate::fault;
-use crate::model::observed::{ObjectContent, ObjectRecord, VolumeRecord};
+use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod, VolumeRecord};
 use crate::model::quantity::Seconds;
 use crate::model::state::{BootId, ProcessRef};
-use crate::state::{Removal, Run, Step};
+use crate::names::PodId;
+use crate::state::{Removal, Run, Step, Unfetched};
 use crate::sys::{clock, memfd, process};
 
 /// The hidden first argument that makes the binary end what dead commands left.
@@ -45,6 +47,7 @@ impl Engine {
     /// # Errors
     /// The database cannot be used.
     pub fn recover(&mut self) -> Result<Vec<Recovered>, EngineError> {
+        self.see_to_orphans()?;
         let (mut quick, slow): (Vec<Run>, Vec<Run>) =
             self.dead_runs()?.into_iter().partition(is_quick);
         let recovered = self.end_runs(std::mem::take(&mut quick))?;
@@ -70,16 +73,63 @@ impl Engine {
 
     /// Has that done by another process, if there is anything; this one only reads.
     ///
+    /// So is what is met later: a record that is wrong and that nobody keeps up.
+    ///
     /// # Errors
     /// The database cannot be read, or there is no process to be had.
     pub fn recover_soon(&self) -> Result<(), EngineError> {
-        match self.dead_runs()?.is_empty() {
-            true => Ok(()),
+        match self.dead_runs()?.is_empty() && self.orphans()?.is_empty() {
+            true => {
+                self.mends.set(true);
+                Ok(())
+            }
             false => self.start_recovery(),
         }
     }
 
-    fn start_recovery(&self) -> Result<(), EngineError> {
+    /// Returns what was asked by commands that are gone.
+    fn orphans(&self) -> Result<Vec<Unfetched>, EngineError> {
+        let mut unfetched = self.store.unfetched()?;
+        let mut failed = None;
+        unfetched.retain(|intent| match lives(&intent.asker, &self.process.boot) {
+            Ok(lives) => !lives,
+            Err(error) => {
+                failed.get_or_insert(error);
+                false
+            }
+        });
+        failed.map_or(Ok(unfetched), Err)
+    }
+
+    /// Rings for what dead commands had written down and perhaps not rung for; nobody will fetch the outcome.
+    fn see_to_orphans(&mut self) -> Result<(), EngineError> {
+        let orphans = self.orphans()?;
+        if orphans.is_empty() {
+            return Ok(());
+        }
+        let pending = orphans.iter().filter(|intent| intent.is_pending);
+        let pods: BTreeSet<&PodId> = pending.map(|intent| &intent.pod).collect();
+        for pod in pods {
+            // A supervisor that cannot be had now does it when it comes.
+            let _ = protocol::summon(&self.paths, &self.locks, pod);
+        }
+        let numbers: Vec<i64> = orphans.iter().map(|intent| intent.seq).collect();
+        Ok(self.store.abandon_intents(&numbers)?)
+    }
+
+    /// Calls the supervisors of pods that need one and have none: they record what has happened meanwhile.
+    fn call_supervisors(&self) -> Result<(), EngineError> {
+        let runs = |pod: &ObservedPod| pod.containers.iter().any(|c| c.state.is_running());
+        for pod in self.store.observed()?.pods.iter().filter(|pod| runs(pod)) {
+            if self.has_no_supervisor(&pod.record.id) {
+                // The next command that needs it tries again.
+                let _ = protocol::summon(&self.paths, &self.locks, &pod.record.id);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn start_recovery(&self) -> Result<(), EngineError> {
         let start = || -> io::Result<()> {
             let input = memfd::sealed(STAGE, &serde_json::to_vec(&self.paths)?)?;
             Command::new("/proc/self/exe")
@@ -99,7 +149,7 @@ impl Engine {
     fn end_runs(&mut self, runs: Vec<Run>) -> Result<Vec<Recovered>, EngineError> {
         let mut recovered = Vec::new();
         for run in runs {
-            if self.store.take_over_run(&run, &this_process()?)? {
+            if self.store.take_over_run(&run, &self.process)? {
                 recovered.push(Recovered {
                     failure: self.finish_run(run.number, run.steps).err(),
                     by: run.by,
@@ -124,10 +174,9 @@ impl Engine {
         if runs.is_empty() {
             return Ok(runs);
         }
-        let boot = boot()?;
         let mut dead = Vec::new();
         for run in runs.drain(..) {
-            if !lives(&run.process, &boot)? {
+            if !lives(&run.process, &self.process.boot)? {
                 dead.push(run);
             }
         }
@@ -214,9 +263,7 @@ impl Engine {
         if steps.is_empty() {
             return work(self);
         }
-        let run = self
-            .store
-            .begin_run(&self.command, &this_process()?, steps)?;
+        let run = self.store.begin_run(&self.command, &self.process, steps)?;
         let result = work(self);
         self.store.end_run(run)?;
         result
@@ -246,7 +293,9 @@ pub fn stage_main() -> ExitCode {
     match inherit().and_then(|paths| {
         let mut engine =
             Engine::open(paths, "recovery", Arc::new(|_| {})).map_err(io::Error::other)?;
-        engine.end_dead_runs().map_err(io::Error::other)
+        engine.end_dead_runs().map_err(io::Error::other)?;
+        engine.see_to_orphans().map_err(io::Error::other)?;
+        engine.call_supervisors().map_err(io::Error::other)
     }) {
         Ok(_) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
@@ -274,14 +323,8 @@ pub(super) fn this_process() -> Result<ProcessRef, EngineError> {
     Ok(ProcessRef {
         pid,
         start_time: start_time.unwrap_or(0),
-        boot: boot()?,
+        boot: BootId(clock::boot_id().map_err(EngineError::io(Path::new("/proc")))?),
     })
-}
-
-fn boot() -> Result<BootId, EngineError> {
-    Ok(BootId(
-        clock::boot_id().map_err(EngineError::io(Path::new("/proc")))?,
-    ))
 }
 
 fn lives(reference: &ProcessRef, boot: &BootId) -> Result<bool, EngineError> {

@@ -77,15 +77,29 @@ pub fn set_up(paths: &Paths, pod: &PodRecord) -> Result<(), SandboxError> {
 
 /// Gives a pod that was just set up its network, after which it is ready.
 ///
-/// This takes the longest and nothing of a container needs it before its program runs.
+/// This takes the longest and nothing of a container needs it before its program runs. Others are at work
+/// in the pod meanwhile: when it fails, the pod stays half-made for [`set_up`] to remove.
 ///
 /// # Errors
-/// What the kernel refuses; nothing is left then.
+/// What the kernel refuses; nothing of the network is left then.
 pub fn connect(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, SandboxError> {
     let pod_paths = paths.pod(&pod.id);
-    connect_steps(paths, &pod_paths, pod).inspect_err(|_| {
-        let _ = remove_mounts(&pod_paths);
-    })
+    let mut networks = pod_networks(paths, pod)?;
+    if !pod.standing.is_serving() {
+        // They lead to the pod before it until this one has started.
+        networks.iter_mut().for_each(|one| one.ports.clear());
+    }
+    if networks.is_empty() && own_namespaces(&pod.spec).contains(&NamespaceKind::Net) {
+        network::set_up_loopback(&pod_paths.namespace("net"))?;
+    }
+    let warnings = join_all(&networks)?;
+    fault::point("with the pod's network made");
+    let ready = pod_paths.run.join(READY);
+    std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
+        path: ready,
+        source,
+    })?;
+    Ok(warnings)
 }
 
 fn set_up_steps(pod_paths: &PodPaths, pod: &PodRecord) -> Result<(), SandboxError> {
@@ -122,29 +136,6 @@ fn set_up_steps(pod_paths: &PodPaths, pod: &PodRecord) -> Result<(), SandboxErro
     }
     fault::point("with the pod's namespaces made");
     set_kernel_settings(pod_paths, &pod.spec)
-}
-
-fn connect_steps(
-    paths: &Paths,
-    pod_paths: &PodPaths,
-    pod: &PodRecord,
-) -> Result<Vec<NetworkWarning>, SandboxError> {
-    let mut networks = pod_networks(paths, pod)?;
-    if !pod.standing.is_serving() {
-        // They lead to the pod before it until this one has started.
-        networks.iter_mut().for_each(|one| one.ports.clear());
-    }
-    if networks.is_empty() && own_namespaces(&pod.spec).contains(&NamespaceKind::Net) {
-        network::set_up_loopback(&pod_paths.namespace("net"))?;
-    }
-    let warnings = join_all(&networks)?;
-    fault::point("with the pod's network made");
-    let ready = pod_paths.run.join(READY);
-    std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
-        path: ready,
-        source,
-    })?;
-    Ok(warnings)
 }
 
 /// Joins a pod to its networks, or to none of them.
@@ -334,16 +325,25 @@ fn set_kernel_settings(paths: &PodPaths, spec: &PodSpec) -> Result<(), SandboxEr
     Ok(())
 }
 
-fn remove_mounts(paths: &PodPaths) -> Result<(), SandboxError> {
+/// Removes the pod's tmpfs with all that is mounted in it, and whatever else is mounted at its place.
+///
+/// # Errors
+/// What the kernel refuses to unmount; nothing on disk was removed then.
+pub(super) fn remove_mounts(paths: &PodPaths) -> Result<(), SandboxError> {
+    let failed = |source| SandboxError::Directory {
+        path: paths.run.clone(),
+        source,
+    };
     // Detaching the tmpfs takes the mounts inside it along; there may be one more, of a run that was killed.
     while mount::unmount(&paths.run)? {}
-    match std::fs::remove_dir_all(&paths.run) {
-        Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        Err(source) => Err(SandboxError::Directory {
-            path: paths.run.clone(),
-            source,
-        }),
+    match std::fs::remove_dir(&paths.run) {
+        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
+            // What is mounted beside it must not be emptied with it.
+            mount::unmount_all(&paths.run)?;
+            std::fs::remove_dir_all(&paths.run).map_err(failed)
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed(error)),
+        _ => Ok(()),
     }
 }
 

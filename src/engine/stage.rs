@@ -28,6 +28,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde::{Deserialize, Serialize};
 
 use super::launch::Launch;
+use crate::state::Work;
 use crate::sys::process::{self, PidFd};
 use crate::sys::{descriptor, memfd};
 
@@ -73,16 +74,17 @@ pub struct Created {
 ///
 /// # Errors
 /// What the stage could not do; nothing of the container is left but a child to reap.
-pub fn create(launch: &Launch) -> Result<i32, CreateError> {
-    Ok(create_with(Path::new(OWN_PROGRAM), launch)?.pid)
+pub fn create(launch: &Launch, work: Work) -> Result<i32, CreateError> {
+    let stage = CreateStage::start(Path::new(OWN_PROGRAM), launch, Some(work))?;
+    Ok(stage.finish()?.pid)
 }
 
-/// As [`create`], with the stage of another program file, and the terminal returned.
+/// As [`create`] for nobody's pod, with the stage of another program file, and the terminal returned.
 ///
 /// # Errors
 /// As [`create`].
 pub fn create_with(program: &Path, launch: &Launch) -> Result<Created, CreateError> {
-    CreateStage::start(program, launch)?.finish()
+    CreateStage::start(program, launch, None)?.finish()
 }
 
 /// A stage that is creating a container.
@@ -93,14 +95,29 @@ pub struct CreateStage {
     /// What all processes of this launch have in their environment until they are the container's program.
     mark: String,
     cgroup: String,
+    is_over: bool,
+}
+
+impl Drop for CreateStage {
+    /// Ends a stage whose container is not wanted after all: nothing of it works on behind its caller's back.
+    fn drop(&mut self) {
+        if !self.is_over {
+            let _ = self.stage.kill();
+            let _ = self.stage.wait();
+            self.clear_up();
+        }
+    }
 }
 
 impl CreateStage {
     /// Starts the stage.
     ///
+    /// It has the mark of working for a supervisor as long as it lives, and so have the processes that it makes until
+    /// they are the container's program.
+    ///
     /// # Errors
     /// There is no process or no memory to be had.
-    pub fn start(program: &Path, launch: &Launch) -> Result<Self, CreateError> {
+    pub fn start(program: &Path, launch: &Launch, work: Option<Work>) -> Result<Self, CreateError> {
         let failed = |error: &io::Error| CreateError::io(Step::Stage, program, error);
         let input = serde_json::to_vec(launch)
             .map_err(io::Error::from)
@@ -115,7 +132,7 @@ impl CreateStage {
             .envs(crate::fault::inherited())
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(Stdio::null())
+            .stderr(work.map_or_else(Stdio::null, |work| Stdio::from(work.into_fd())))
             .current_dir("/")
             .spawn()
             .map_err(|error| failed(&error))?;
@@ -124,6 +141,7 @@ impl CreateStage {
             report,
             mark: format!("{MARK}={value}"),
             cgroup: launch.cgroup.clone(),
+            is_over: false,
         })
     }
 
@@ -137,6 +155,7 @@ impl CreateStage {
         let received = self.await_report().and_then(|()| self.receive());
         // Whoever reaps all children of this process may have been faster.
         let _ = self.stage.wait();
+        self.is_over = true;
         received
     }
 

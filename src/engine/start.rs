@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
@@ -25,10 +26,11 @@ use super::ledger::Ledger;
 use super::network::{PortHold, hold_ports};
 use super::objects::Objects;
 use super::paths::{Paths, PodPaths};
+use super::protocol::SummonError;
 use super::sandbox::SandboxError;
 use super::stage::{self, CreateError, CreateStage, OWN_PROGRAM};
 use super::turns::Turn;
-use super::{cgroups, execute, neighbours, sandbox, volumes};
+use super::{cgroups, neighbours, remove, sandbox, volumes};
 use crate::fault;
 use crate::image::ImageRecord;
 use crate::image::rootfs::lower_directories;
@@ -40,7 +42,8 @@ use crate::model::observed::{ContainerRecord, ObservedPod, PodRecord, Standing};
 use crate::model::state::ExitStatus;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
-use crate::state::Store;
+use crate::state::{Lease, LeaseError, LockDir, Store, Work};
+use crate::sys::cgroup::CgroupError;
 use crate::sys::mount;
 use crate::sys::namespace::NamespaceKind;
 use crate::sys::process::{self, Ended, PidFd};
@@ -58,7 +61,7 @@ enum StartError {
     #[error(transparent)]
     Launch(#[from] LaunchError),
     #[error(transparent)]
-    Cgroup(#[from] crate::sys::cgroup::CgroupError),
+    Cgroup(#[from] CgroupError),
     #[error(transparent)]
     Create(#[from] CreateError),
     #[error("the image of the container is gone")]
@@ -77,9 +80,16 @@ impl StartError {
     }
 }
 
+/// Which run of a container something is meant for: it must not meet the next one.
+pub type Run = u64;
+
+/// The run that a former supervisor began.
+pub const ADOPTED: Run = 0;
+
 /// A container that was started.
 #[derive(Debug)]
 pub struct Started {
+    pub run: Run,
     pub process: PidFd,
     pub pid: i32,
     pub start_time: u64,
@@ -93,21 +103,28 @@ pub struct Streams {
     pub stderr: OwnedFd,
 }
 
+/// How long what worked for a supervisor that is gone may take to end.
+const ORPHANS_PATIENCE: Duration = Duration::from_secs(2);
+
 /// What a supervisor needs of its pod's surroundings; shared by the threads that start containers.
 #[derive(Debug)]
 pub struct Context {
     installation: Paths,
     ledger: Ledger,
+    lease_path: PathBuf,
     pod: PodRecord,
     records: Vec<ContainerRecord>,
     images: Vec<ImageRecord>,
     content: ContentStore,
     /// The ports of the host, held while the pod is set up; also the right to set it up.
     ports: Mutex<Option<PortHold>>,
-    /// Whether the ports are the pod's own, and not those of a pod whose place it is to take.
+    /// Whether all ports of the pod are in hand: not those of a pod whose place it is to take, nor of a supervisor
+    /// that is gone.
     settled: AtomicBool,
     /// The right to make the pod's volumes: containers that start together share them.
     volumes: Mutex<()>,
+    /// The present run of each container; also the right to its cgroup.
+    runs: Vec<Mutex<Run>>,
     /// The line to the keeper, once something is kept.
     keeper: Mutex<Option<Keeper>>,
     /// What starts from here on belongs to no caller.
@@ -128,16 +145,22 @@ impl Context {
         let mut images: Vec<ImageRecord> = ledger.read(Store::images)?;
         images.retain(|image| pod.containers.iter().any(|c| c.image == image.id));
         let content = ContentStore::open(&installation.root, Path::new("/proc/self/exe"))?;
+        // A pod that stands already was set up by a supervisor that is gone, and its ports went with it.
+        let settled = pod.record.standing.is_serving()
+            && !sandbox::is_set_up(&installation.pod(&pod.record.id));
+        let lease_path = LockDir::open(&installation.locks())?.lease_path(&pod.record.id);
         Ok(Self {
             installation,
             ledger,
+            lease_path,
             pod: pod.record.clone(),
             records: pod.containers.clone(),
             images,
             content,
             ports: Mutex::new(None),
-            settled: AtomicBool::new(pod.record.standing.is_serving()),
+            settled: AtomicBool::new(settled),
             volumes: Mutex::new(()),
+            runs: pod.containers.iter().map(|_| Mutex::new(ADOPTED)).collect(),
             keeper: Mutex::new(None),
             moving,
         })
@@ -201,6 +224,10 @@ impl Context {
         let _turn = Turn::take(&self.installation.locks());
         let connecting = self.set_up_pod()?;
         let paths = self.paths();
+        let mut run = self.runs[place]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *run += 1;
         // A start that was killed half-way may have left a process that nobody knows.
         cgroups::kill(&paths.container_cgroup(&record.name))?;
         let (objects, named_volumes) = self
@@ -229,7 +256,7 @@ impl Context {
         self.keep(&record.name, &streams);
         self.moving.finish()?;
         fault::point("before a container is created");
-        let stage = CreateStage::start(Path::new(OWN_PROGRAM), &launch)?;
+        let stage = CreateStage::start(Path::new(OWN_PROGRAM), &launch, Some(self.work()?))?;
         if connecting.is_some() {
             self.warm_cgroups();
         }
@@ -237,7 +264,33 @@ impl Context {
         connecting.map_or(Ok(()), Connecting::finish)?;
         let pid = stage.finish()?.pid;
         fault::point("with a container that nobody knows");
-        hold(pid, &bundle, streams)
+        hold(*run, pid, &bundle, streams)
+    }
+
+    /// Marks what is started with it as working for this supervisor.
+    fn work(&self) -> Result<Work, EngineError> {
+        let lease = self.lease_path.as_path();
+        let started = Work::begin(lease).map_err(|source| SummonError::Lease {
+            pod: self.pod.id.clone(),
+            source,
+        });
+        Ok(started?)
+    }
+
+    /// Ends what still works for a supervisor that is gone: it was making containers that nobody knows.
+    ///
+    /// # Errors
+    /// The lease cannot be asked.
+    pub fn end_orphans(&self, lease: &Lease) -> Result<(), LeaseError> {
+        let until = Instant::now() + ORPHANS_PATIENCE;
+        while lease.is_worked_for()? && Instant::now() < until {
+            for record in self.records.iter().filter(|record| !has_process(record)) {
+                // What does not end now is met again when the container is started or removed.
+                let _ = cgroups::kill(&self.paths().container_cgroup(&record.name));
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+        Ok(())
     }
 
     /// Moves this process to where it is, while the stage is busy with other things.
@@ -342,7 +395,8 @@ impl Context {
         self.settled.load(Ordering::Relaxed)
     }
 
-    /// Takes the ports in hand that came to the pod when it took another's place, if it was to take one.
+    /// Takes the ports in hand that came to the pod when it took another's place, if it was to take one, and those
+    /// that a former supervisor had.
     ///
     /// Whoever led them here may have been killed before, so they are led here again. That they cannot be
     /// held yet is no error: the pod before holds them until it has ended, and then rings again.
@@ -351,20 +405,16 @@ impl Context {
             return;
         }
         let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
-        let (Some(held), Ok((pod, all))) = (ports.as_mut(), self.standing()) else {
+        if !sandbox::is_set_up(&self.paths()) {
+            return;
+        }
+        let Ok((pod, own)) = self.standing() else {
             return;
         };
-        if !pod.standing.is_serving() {
-            return;
-        }
-        let mut settled = sandbox::lead_ports(&self.installation, None, &pod).is_ok();
-        for port in all {
-            match hold_ports(&[port]) {
-                Ok(port) => held.add(port),
-                Err(_) => settled = false,
-            }
-        }
-        self.settled.store(settled, Ordering::Relaxed);
+        let held = ports.get_or_insert_default().hold_more(&own).is_ok();
+        let led = pod.standing.is_serving()
+            && sandbox::lead_ports(&self.installation, None, &pod).is_ok();
+        self.settled.store(held && led, Ordering::Relaxed);
     }
 
     /// Starts the init of a shared PID namespace unless it lives, and pins the namespace.
@@ -395,7 +445,12 @@ impl Context {
         });
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.moving.finish()?;
-        let init = hold(stage::create(&launch)?, &bundle, streams)?;
+        let init = hold(
+            ADOPTED,
+            stage::create(&launch, self.work()?)?,
+            &bundle,
+            streams,
+        )?;
         fault::point("with the pod's init started");
         let namespace = paths.namespace("pid");
         let _ = mount::unmount(&namespace).map_err(|error| EngineError::Sandbox(error.into()))?;
@@ -537,26 +592,43 @@ impl Context {
         Ok(launch)
     }
 
-    /// Ends everything in a container's cgroup.
-    pub fn kill_cgroup(&self, name: &ContainerName) {
+    /// Ends everything in the cgroup of a container's run.
+    pub fn kill_cgroup(&self, place: usize, run: Run) {
         // What does not end now is met again when the container is started or removed.
-        let _ = cgroups::kill(&self.paths().container_cgroup(name));
+        let _ = self.in_cgroup(place, run, cgroups::kill);
     }
 
-    /// Freezes the processes of a container.
+    /// Freezes the processes of a container's run.
     ///
     /// # Errors
     /// Why it cannot be done.
-    pub fn freeze(&self, name: &ContainerName) -> Result<(), String> {
-        cgroups::freeze(&self.paths().container_cgroup(name)).map_err(|error| chain(&error))
+    pub fn freeze(&self, place: usize, run: Run) -> Result<(), String> {
+        self.in_cgroup(place, run, cgroups::freeze)
     }
 
-    /// Lets the processes of a container run again.
+    /// Lets the processes of a container's run go on.
     ///
     /// # Errors
     /// Why it cannot be done.
-    pub fn thaw(&self, name: &ContainerName) -> Result<(), String> {
-        cgroups::thaw(&self.paths().container_cgroup(name)).map_err(|error| chain(&error))
+    pub fn thaw(&self, place: usize, run: Run) -> Result<(), String> {
+        self.in_cgroup(place, run, cgroups::thaw)
+    }
+
+    /// Does something to the cgroup of a container while no later run can begin.
+    fn in_cgroup(
+        &self,
+        place: usize,
+        run: Run,
+        work: impl FnOnce(&str) -> Result<(), CgroupError>,
+    ) -> Result<(), String> {
+        let present = self.runs[place]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *present != run {
+            return Err("the container has ended".to_owned());
+        }
+        let cgroup = self.paths().container_cgroup(&self.records[place].name);
+        work(&cgroup).map_err(|error| chain(&error))
     }
 
     /// Clears up behind a container that ended; tells whether it was killed for its memory.
@@ -596,9 +668,12 @@ impl Context {
     /// # Errors
     /// What could not be removed, in words.
     pub fn tear_down(&self) -> Result<(), String> {
+        // Whoever is settling the pod's ports ends first, and nobody begins.
+        let mut ports = self.ports.lock().unwrap_or_else(PoisonError::into_inner);
+        *ports = None;
         let observed = self.ledger.read(Store::observed);
         let observed = observed.map_err(|error| error.to_string())?;
-        execute::take_down(&self.installation, &self.pod, &observed)
+        remove::take_down(&self.installation, &self.pod, &observed)
     }
 }
 
@@ -641,22 +716,22 @@ impl Connecting<'_> {
 
     /// Waits for the network; the right to set the pod up stays with this value.
     fn complete(&mut self) -> Result<(), StartError> {
-        self.join().map_err(EngineError::from)?;
+        let Some(network) = self.network.take() else {
+            return Ok(());
+        };
+        let made: Result<(), SandboxError> =
+            network.join().expect("setting up a network does not panic");
+        made.map_err(EngineError::from)?;
         *self.ports = self.held.take();
         Ok(())
-    }
-
-    fn join(&mut self) -> Result<(), SandboxError> {
-        self.network.take().map_or(Ok(()), |network| {
-            network.join().expect("setting up a network does not panic")
-        })
     }
 }
 
 impl Drop for Connecting<'_> {
     fn drop(&mut self) {
-        // Whoever sets the pod up next must not meet this one; the error that led here is the one to tell.
-        let _ = self.join();
+        // Whoever sets the pod up next must not meet this one, and a pod that stands has its ports in hand,
+        // whatever its first container failed at; the error that led here is the one to tell.
+        let _ = self.complete();
     }
 }
 
@@ -675,6 +750,13 @@ pub(super) fn was_killed_for_memory(paths: &PodPaths, name: &ContainerName) -> b
     // The mark is made before the cgroup goes: asked in this order, one of them tells.
     cgroups::had_oom_kill(&paths.container_cgroup(name))
         || paths.bundle(name).join(OOM_MARK).exists()
+}
+
+/// Returns whether the process that is recorded of a container lives.
+fn has_process(record: &ContainerRecord) -> bool {
+    record.state.process().is_some_and(|process| {
+        PidFd::open_started_at(process.pid, process.start_time).is_ok_and(|found| found.is_some())
+    })
 }
 
 fn is_read_only(volume: &VolumeSpec) -> bool {
@@ -767,7 +849,7 @@ fn open_streams(bundle: &Path) -> io::Result<Streams> {
 }
 
 /// Takes hold of a process that was just made, and pins it so that its status outlives this process.
-fn hold(pid: i32, bundle: &Path, streams: Streams) -> Result<Started, StartError> {
+fn hold(run: Run, pid: i32, bundle: &Path, streams: Streams) -> Result<Started, StartError> {
     let process = PidFd::open(pid)
         .map_err(EngineError::io(Path::new("/proc")))?
         .ok_or(StartError::Vanished)?;
@@ -777,6 +859,7 @@ fn hold(pid: i32, bundle: &Path, streams: Streams) -> Result<Started, StartError
         .map_err(EngineError::io(Path::new("/proc")))?
         .unwrap_or(0);
     Ok(Started {
+        run,
         process,
         pid,
         start_time,

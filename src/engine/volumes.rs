@@ -18,6 +18,7 @@ use super::facts::{FactError, Facts};
 use super::named;
 use super::objects::{ObjectKind, Values};
 use super::paths::{Paths, PodPaths};
+use crate::fault;
 use crate::model::container::ContainerSpec;
 use crate::model::infra::FsGroupChange;
 use crate::model::observed::VolumeRecord;
@@ -197,8 +198,13 @@ fn prepare_empty_dir(
         }
         Medium::Memory => {
             let place = pod.run_volume(name);
-            if !place.exists() {
-                make_open_directory(&place, 0o777)?;
+            let failed = |source| VolumeError::Io {
+                path: place.clone(),
+                source,
+            };
+            make_open_directory(&place, 0o777)?;
+            // Who made the directory may have been killed before there was a mount on it.
+            if !mount::has_file_system(&place).map_err(failed)? {
                 let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
                 mount::mount_tmpfs(&place, 0o777, size_limit, flags)?;
             }
@@ -345,7 +351,6 @@ fn write_atomically(place: &Path, files: &Files) -> Result<(), VolumeError> {
         fs::create_dir_all(place)?;
         fs::set_permissions(place, fs::Permissions::from_mode(0o755))?;
         let data = place.join("..data");
-        let old = fs::read_link(&data).ok();
         let fresh = fresh_name(place);
         let directory = place.join(&fresh);
         fs::create_dir(&directory)?;
@@ -353,20 +358,31 @@ fn write_atomically(place: &Path, files: &Files) -> Result<(), VolumeError> {
         for (path, file) in files {
             write_file(&directory.join(path), file)?;
         }
+        fault::point("with a volume's new files written");
         let link = place.join("..data_tmp");
         let _ = fs::remove_file(&link);
         symlink(&fresh, &link)?;
         fs::rename(&link, &data)?;
+        fault::point("with a volume switched over");
         link_visible(place, files)?;
-        match old {
-            Some(old) => fs::remove_dir_all(place.join(old)),
-            None => Ok(()),
-        }
+        remove_old(place, &fresh)
     };
     write().map_err(|source| VolumeError::Io {
         path: place.to_owned(),
         source,
     })
+}
+
+/// Removes the directories before the present one: the last, and those of supervisors that were killed while they wrote.
+fn remove_old(place: &Path, present: &str) -> io::Result<()> {
+    for entry in fs::read_dir(place)? {
+        let entry = entry?;
+        let is_old = entry.file_type()?.is_dir() && entry.file_name() != present;
+        if is_old && entry.file_name().to_string_lossy().starts_with("..") {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 fn fresh_name(place: &Path) -> String {
@@ -468,6 +484,8 @@ mod tests {
         let place = directory.path().join("v");
         write_atomically(&place, &files(&[("a", "1"), ("b/c", "2")])).unwrap();
         assert_eq!(fs::read_to_string(place.join("b/c")).unwrap(), "2");
+        // What a supervisor was writing when it was killed.
+        fs::create_dir(place.join("..7")).unwrap();
         write_atomically(&place, &files(&[("a", "3")])).unwrap();
         assert_eq!(fs::read_to_string(place.join("a")).unwrap(), "3");
         assert!(!place.join("b").exists());

@@ -9,16 +9,13 @@
 //! Nothing is locked while waiting: another command may break in at any time.
 
 use std::collections::BTreeMap;
-use std::io::Read as _;
-use std::os::fd::AsFd as _;
-use std::os::unix::net::UnixStream;
-
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use std::time::Duration;
 
 use super::installation::{Engine, EngineError};
 use super::notebook::Notebook;
 use super::paths::Paths;
 use super::{parallel, protocol};
+use crate::model::state::ProcessRef;
 use crate::names::{ContainerId, PodId};
 use crate::state::{Asked, IntentKind, IntentState, LockDir, Noted, Outcome};
 
@@ -32,8 +29,8 @@ pub struct Wish {
 
 type Verdict = Result<Outcome, EngineError>;
 
-/// How long a silent supervisor is believed before the store is asked again anyway, in milliseconds.
-const LOOK_AGAIN: u16 = 1000;
+/// How long a silent supervisor is believed before the store is asked again anyway.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 impl Engine {
     /// Asks for everything at once and waits for all of it; the results are in the order of the wishes.
@@ -47,6 +44,7 @@ impl Engine {
         let groups: Vec<(&PodId, Vec<usize>)> = by_pod.into_iter().collect();
         let asker = Asker {
             by: self.by(),
+            process: &self.process,
             paths: &self.paths,
             locks: &self.locks,
             command: &self.command,
@@ -101,6 +99,7 @@ struct Asker<'a> {
     locks: &'a LockDir,
     command: &'a str,
     by: String,
+    process: &'a ProcessRef,
     notebook: Notebook<'a>,
 }
 
@@ -142,7 +141,7 @@ impl Asker<'_> {
             if open.is_empty() {
                 return Ok(());
             }
-            if !has_news(&mut line) {
+            if !protocol::has_news(&mut line, LOOK_AGAIN) {
                 // One that is gone is replaced.
                 line = protocol::summon(self.paths, self.locks, pod)?;
             }
@@ -158,6 +157,7 @@ impl Asker<'_> {
                 container: wish.container.clone(),
                 kind: wish.kind.clone(),
                 by: self.by.clone(),
+                asker: self.process.clone(),
             })
             .collect();
         let mut caller = self.locks.caller(self.command);
@@ -220,18 +220,6 @@ impl Asker<'_> {
         }
         self.notebook.forget(&told)
     }
-}
-
-/// Waits until the supervisor has news, or was silent for long; tells whether it is still there.
-fn has_news(line: &mut UnixStream) -> bool {
-    let mut fds = [PollFd::new(line.as_fd(), PollFlags::POLLIN)];
-    // An interrupted wait looks again, and so does one that took long.
-    let _ = poll(&mut fds, PollTimeout::from(LOOK_AGAIN));
-    if !fds[0].any().unwrap_or(true) {
-        return true;
-    }
-    let mut buffer = [0u8; 64];
-    matches!(line.read(&mut buffer), Ok(read) if read > 0)
 }
 
 fn gone(by: Option<String>) -> EngineError {

@@ -1,7 +1,7 @@
 //! What is asked of pods and what became of it: the intents in the database.
 //!
 //! An intent is written by a command, carried out by the pod's supervisor, and forgotten by the command
-//! once it has read the outcome. Those of a pod that was removed stay for whoever still waits, with the
+//! once it has read the outcome. When the command died before, the next one sees to it. Those of a pod that was removed stay for whoever still waits, with the
 //! name of the command that removed it; the last few thousand are kept.
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension as _, Transaction, params};
 use super::intent::{Intent, IntentKind, IntentState, Outcome};
 use super::sqlite::{Durability, Inner, StoreError};
 use super::store::Store;
+use crate::model::state::ProcessRef;
 use crate::names::{ContainerId, PodId};
 
 /// How many intents later the last word about something that was removed is forgotten.
@@ -21,8 +22,18 @@ pub struct Asked {
     /// None: all of the pod.
     pub container: Option<ContainerId>,
     pub kind: IntentKind,
-    /// The command that asks.
+    /// The command that asks, and its process.
     pub by: String,
+    pub asker: ProcessRef,
+}
+
+/// Something asked whose outcome was not fetched yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unfetched {
+    pub seq: i64,
+    pub pod: PodId,
+    pub asker: ProcessRef,
+    pub is_pending: bool,
 }
 
 /// What became of the writing down.
@@ -105,6 +116,57 @@ impl Store {
         })
     }
 
+    /// Returns what was asked by commands that have not fetched the outcome yet; takes no lock.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn unfetched(&self) -> Result<Vec<Unfetched>, StoreError> {
+        self.0.read(|tx| {
+            let pending = serde_json::to_string(&IntentState::Pending)?;
+            let mut statement =
+                tx.prepare("SELECT seq, pod, asker, state FROM intents WHERE asker IS NOT NULL")?;
+            let rows = statement.query_map([], |row| {
+                Ok((
+                    row.get::<_, i64>(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, String>(2)?,
+                    row.get::<_, String>(3)?,
+                ))
+            })?;
+            let mut found = Vec::new();
+            for row in rows {
+                let (seq, pod, asker, state) = row?;
+                if let Ok(pod) = PodId::parse(&pod) {
+                    found.push(Unfetched {
+                        seq,
+                        pod,
+                        asker: serde_json::from_str(&asker)?,
+                        is_pending: state == pending,
+                    });
+                }
+            }
+            Ok(found)
+        })
+    }
+
+    /// Notes that nobody will fetch the outcome of these intents: it is forgotten, at once or when it comes.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn abandon_intents(&mut self, numbers: &[i64]) -> Result<(), StoreError> {
+        self.0.write(Durability::Normal, |tx| {
+            let pending = serde_json::to_string(&IntentState::Pending)?;
+            for seq in numbers {
+                tx.execute("UPDATE intents SET asker = NULL WHERE seq = ?1", [seq])?;
+                tx.execute(
+                    "DELETE FROM intents WHERE seq = ?1 AND state != ?2",
+                    params![seq, pending],
+                )?;
+            }
+            Ok(())
+        })
+    }
+
     /// Forgets intents that were carried out and told.
     ///
     /// # Errors
@@ -127,13 +189,14 @@ fn note(tx: &Transaction<'_>, asked: &Asked) -> Result<Noted, Inner> {
         });
     }
     tx.execute(
-        "INSERT INTO intents (pod, container, kind, by, state) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT INTO intents (pod, container, kind, by, state, asker) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
         params![
             asked.pod.as_str(),
             asked.container.as_ref().map(ContainerId::as_str),
             serde_json::to_string(&asked.kind)?,
             asked.by,
-            serde_json::to_string(&IntentState::Pending)?
+            serde_json::to_string(&IntentState::Pending)?,
+            serde_json::to_string(&asked.asker)?
         ],
     )?;
     Ok(Noted::As(tx.last_insert_rowid()))

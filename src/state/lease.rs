@@ -10,6 +10,9 @@
 //!
 //! The command must close its copy, and nobody may let another child inherit one: the lease is free when the *last*
 //! copy is closed.
+//!
+//! What works for the holder may outlive it for a moment. It inherits a [`Work`], which is a lock of its own: whoever
+//! takes the lease next sees by it that somebody is still at work.
 
 use std::fs::File;
 use std::io;
@@ -22,6 +25,8 @@ use super::lock::is_at;
 use crate::sys::flock::{self, ByteRange, RangeLock};
 
 const LEASE: ByteRange = ByteRange::byte(0);
+
+const WORK: ByteRange = ByteRange::byte(1);
 
 /// A lease that could not be asked for or kept.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +130,42 @@ impl Lease {
     /// The file cannot be unlinked.
     pub fn remove(self) -> Result<(), LeaseError> {
         std::fs::remove_file(&self.path).map_err(|source| LeaseError::io(&self.path, source))
+    }
+}
+
+/// The mark of a process that works for the holder of a lease, and of those that it makes: gone with the last of them.
+#[derive(Debug)]
+pub struct Work(File);
+
+impl Work {
+    /// Makes the mark; it is to be inherited.
+    ///
+    /// # Errors
+    /// There is no such lease.
+    pub fn begin(lease: &Path) -> Result<Self, LeaseError> {
+        let at = |source| LeaseError::io(lease, source);
+        let file = File::open(lease).map_err(at)?;
+        flock::lock(&file, WORK, RangeLock::Read).map_err(at)?;
+        Ok(Self(file))
+    }
+
+    /// Returns the descriptor that carries the mark.
+    #[must_use]
+    pub fn into_fd(self) -> OwnedFd {
+        self.0.into()
+    }
+}
+
+impl Lease {
+    /// Returns whether something still works for this or a former holder.
+    ///
+    /// # Errors
+    /// The file cannot be asked.
+    pub fn is_worked_for(&self) -> Result<bool, LeaseError> {
+        let at = |source| LeaseError::io(&self.path, source);
+        let file = File::open(&self.path).map_err(at)?;
+        let found = flock::find_conflict(&file, WORK, RangeLock::Write).map_err(at)?;
+        Ok(found.is_some())
     }
 }
 

@@ -15,11 +15,11 @@ mod store;
 mod succession;
 mod volumes;
 
-pub use asked::{Asked, Noted};
+pub use asked::{Asked, Noted, Unfetched};
 pub use claims::Taken;
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use journal::{Removal, Run, Step};
-pub use lease::{Lease, LeaseError};
+pub use lease::{Lease, LeaseError, Work};
 pub use lock::{
     Blocked, Caller, ContainerGuard, Holder, ImageGuard, LockDir, LockError, LockName, LockState,
     PodGuard, PodShare, Reporter, StoreGuard,

@@ -55,6 +55,10 @@ CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, record TEXT NOT NULL
     "
 CREATE TABLE networks (name TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ",
+    "
+ALTER TABLE intents ADD COLUMN asker TEXT;
+CREATE INDEX intents_to_fetch ON intents (asker) WHERE asker IS NOT NULL;
+",
 ];
 
 /// What the file is called.
@@ -244,6 +248,11 @@ impl Store {
                 tx.execute(
                     "UPDATE intents SET state = ?2 WHERE seq = ?1",
                     params![seq, serde_json::to_string(&state)?],
+                )?;
+                // Whoever asked was killed meanwhile.
+                tx.execute(
+                    "DELETE FROM intents WHERE seq = ?1 AND asker IS NULL",
+                    [seq],
                 )?;
             }
             super::events::write(tx, events)
@@ -492,6 +501,7 @@ mod tests {
     use crate::model::observed::Standing;
     use crate::model::pod::{ContainerNaming, PodSpec, RestartPolicy};
     use crate::model::quantity::Seconds;
+    use crate::model::state::{BootId, ProcessRef};
     use crate::model::{ContainerSpec, Role};
     use crate::names::{ContainerName, ImageId, ImageRef, PodName};
     use std::collections::BTreeMap;
@@ -634,7 +644,39 @@ mod tests {
             container: None,
             kind,
             by: "test".to_owned(),
+            asker: ProcessRef {
+                pid: 7,
+                start_time: 1,
+                boot: BootId("boot".to_owned()),
+            },
         }
+    }
+
+    #[test]
+    fn the_outcome_of_what_a_dead_command_asked_is_forgotten_when_it_comes() {
+        let (_directory, mut store) = store();
+        let pod = pod("web", '1', None);
+        store.create_pod(&pod).unwrap();
+        let wanted = [IntentKind::Start, IntentKind::Stop { grace: None }];
+        store.intend(&wanted.map(|kind| asked(&pod, kind))).unwrap();
+        let unfetched = store.unfetched().unwrap();
+        let numbers: Vec<i64> = unfetched.iter().map(|intent| intent.seq).collect();
+        assert!(unfetched.iter().all(|intent| intent.is_pending));
+        let done = |seq| [(seq, Outcome::Done)];
+        let record = |store: &mut Store, seq| {
+            store
+                .record(&[], &done(seq), &[], Durability::Normal)
+                .unwrap();
+        };
+        record(&mut store, numbers[0]);
+        assert!(!store.unfetched().unwrap()[0].is_pending);
+        store.abandon_intents(&numbers).unwrap();
+        assert_eq!(store.unfetched().unwrap(), []);
+        // The one that was done is gone, the other is still to be done.
+        let states = store.intent_states(&numbers).unwrap();
+        assert_eq!(states, [None, Some(IntentState::Pending)]);
+        record(&mut store, numbers[1]);
+        assert_eq!(store.intent_states(&numbers).unwrap(), [None, None]);
     }
 
     #[test]

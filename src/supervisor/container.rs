@@ -15,7 +15,7 @@ use tokio::task::JoinHandle;
 use super::log::{LogWriter, Stream};
 use super::machine::Place;
 use super::run::Note;
-use crate::engine::start::{Context, Started, Streams};
+use crate::engine::start::{ADOPTED, Context, Run, Started, Streams};
 use crate::model::state::{BootId, ExitStatus, ProcessRef};
 use crate::names::ContainerName;
 use crate::sys::process::{Ended, PidFd};
@@ -31,6 +31,7 @@ const STATUS_TRIES: u32 = 50;
 pub(super) struct Live {
     process: Arc<PidFd>,
     pid: i32,
+    run: Run,
 }
 
 /// Who is told of a process's end.
@@ -51,10 +52,8 @@ impl Live {
         name: &ContainerName,
         sender: &UnboundedSender<Note>,
     ) -> io::Result<Self> {
-        let pid = started.pid;
         Self::watch(
-            started.process,
-            pid,
+            (started.process, started.pid, started.run),
             started.streams,
             Parent::Us,
             (place, context, name, sender),
@@ -86,8 +85,7 @@ impl Live {
             .map_err(|_| ExitStatus::Unknown)?;
         context.keep(name, &streams);
         Self::watch(
-            process,
-            reference.pid,
+            (process, reference.pid, ADOPTED),
             streams,
             Parent::Gone,
             (place, context, name, sender),
@@ -96,8 +94,7 @@ impl Live {
     }
 
     fn watch(
-        process: PidFd,
-        pid: i32,
+        (process, pid, run): (PidFd, i32, Run),
         streams: Streams,
         parent: Parent,
         (place, context, name, sender): (
@@ -128,7 +125,12 @@ impl Live {
                 .unwrap_or(false);
             let _ = sender.send(Note::Ended(place, exit_status(ended, oom)));
         });
-        Ok(Self { process, pid })
+        Ok(Self { process, pid, run })
+    }
+
+    /// Returns which run of the container this is.
+    pub(super) fn run(&self) -> Run {
+        self.run
     }
 
     /// Returns the process id, for as long as the process is not reaped.

@@ -4,6 +4,9 @@
 //! its own and comes back as a note. The process holds the pod's lease for life, and it is the parent
 //! of the containers it started; those of a supervisor that was killed it adopts by their descriptors.
 
+mod clients;
+mod hands;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::os::unix::net::UnixListener as StdListener;
@@ -11,28 +14,24 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{UnixListener, UnixStream};
+use tokio::net::UnixListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::container::Live;
-use super::handler::Subject;
 use super::helpers::Helpers;
-use super::machine::{Changes, Command, Event, Hook, Machine, Moment, Place};
+use super::machine::{Changes, Event, Machine, Moment, Place};
 use super::pauses::Pauses;
-use super::probe::{self, Past, Patient};
+use super::probe::Past;
 use super::recorder::Recorder;
 use crate::engine::ledger::Ledger;
 use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Moving, Started};
-use crate::fault;
-use crate::model::container::Handler;
 use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ContainerState, ExitStatus, ProcessRef};
-use crate::names::ContainerName;
-use crate::state::{Failure, Intent, Lease, Outcome, StoreError};
-use crate::sys::{clock, memory, process, socket};
+use crate::state::{Intent, Lease, StoreError};
+use crate::sys::{clock, memory, process};
 
 /// How long an idle supervisor waits for a last word.
 const LINGER: Duration = Duration::from_millis(300);
@@ -92,6 +91,10 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         let paths = instructions.paths;
         let context = Context::open(paths, &pod, ledger, moving).map_err(io::Error::other)?;
         let mut supervisor = Supervisor::new(context, pod, recorder, listener, lease)?;
+        supervisor
+            .context
+            .end_orphans(&supervisor.lease)
+            .map_err(io::Error::other)?;
         supervisor.adopt();
         let ended = supervisor.run().await;
         supervisor.context.release();
@@ -130,7 +133,7 @@ struct Supervisor {
     rung: bool,
     unsaved: Changes,
     removed: bool,
-    _lease: Lease,
+    lease: Lease,
 }
 
 type Batch = JoinHandle<(Changes, Result<Vec<Intent>, StoreError>)>;
@@ -167,7 +170,7 @@ impl Supervisor {
             rung: true,
             unsaved: Changes::default(),
             removed: false,
-            _lease: lease,
+            lease,
         })
     }
 
@@ -201,6 +204,7 @@ impl Supervisor {
                 }
             }
         }
+        self.settle();
         self.handle(Event::Tick);
     }
 
@@ -325,10 +329,7 @@ impl Supervisor {
         match note {
             Note::Ring => {
                 self.rung = true;
-                if !self.context.is_settled() {
-                    let context = self.context.clone();
-                    tokio::task::spawn_blocking(move || context.settle());
-                }
+                self.settle();
             }
             Note::Reap => self.reap_strangers(),
             Note::ClientGone(client) => {
@@ -349,6 +350,14 @@ impl Supervisor {
                 self.handle(Event::Ended(place, status));
                 self.reap_strangers();
             }
+        }
+    }
+
+    /// Has the pod's ports taken in hand that are not yet.
+    fn settle(&self) {
+        if !self.context.is_settled() {
+            let context = self.context.clone();
+            tokio::task::spawn_blocking(move || context.settle());
         }
     }
 
@@ -384,186 +393,6 @@ impl Supervisor {
         let changes = self.machine.take_changes();
         self.keep(changes);
     }
-
-    fn carry_out(&mut self, command: Command) {
-        let word = command.word();
-        fault::point(format_args!("before to {word}"));
-        self.do_now(command);
-        fault::point(format_args!("after to {word}"));
-    }
-
-    fn do_now(&mut self, command: Command) {
-        match command {
-            Command::Launch(place, layer) => {
-                let (context, sender) = (self.context.clone(), self.sender.clone());
-                self.launches += 1;
-                tokio::task::spawn_blocking(move || {
-                    let result = context.start(place, layer == super::member::Layer::Fresh);
-                    let _ = sender.send(Note::Launched(place, result));
-                });
-            }
-            Command::Signal(place, signal) => {
-                if let Some(live) = self.live.get(&place) {
-                    live.signal(signal.number());
-                }
-            }
-            Command::Kill(place) => {
-                if let Some(live) = self.live.get(&place) {
-                    live.signal(9);
-                    let name = self.machine.record(place).name.clone();
-                    let context = self.context.clone();
-                    tokio::task::spawn_blocking(move || context.kill_cgroup(&name));
-                }
-            }
-            Command::Run(place, hook, handler) => self.run_hook(place, hook, handler),
-            Command::Freeze(place) => {
-                self.pauses.begin(place);
-                let pauses = self.pauses.clone();
-                self.use_freezer(place, Event::Frozen, move |context, name| {
-                    context.freeze(name).inspect_err(|_| pauses.end(place))
-                });
-            }
-            Command::Thaw(place) => {
-                let pauses = self.pauses.clone();
-                self.use_freezer(place, Event::Thawed, move |context, name| {
-                    context.thaw(name).inspect(|()| pauses.end(place))
-                });
-            }
-            Command::Remove => {
-                let outcome = self.context.tear_down();
-                self.fail_removal(outcome);
-                self.removed = true;
-            }
-        }
-    }
-
-    /// Freezes or thaws a container, which may take a moment, and tells the machine.
-    fn use_freezer(
-        &self,
-        place: Place,
-        event: fn(Place, Result<(), String>) -> Event,
-        work: impl FnOnce(&Context, &ContainerName) -> Result<(), String> + Send + 'static,
-    ) {
-        let (context, sender) = (self.context.clone(), self.sender.clone());
-        let name = self.machine.record(place).name.clone();
-        tokio::task::spawn_blocking(move || {
-            let result = work(&context, &name);
-            let _ = sender.send(Note::Event(event(place, result)));
-        });
-    }
-
-    fn run_hook(&mut self, place: Place, hook: Hook, handler: Handler) {
-        let Some(subject) = self.subject(place) else {
-            return;
-        };
-        let sender = self.sender.clone();
-        self.attendants.entry(place).or_default().spawn(async move {
-            let result = super::handler::run(&subject, &handler).await;
-            let _ = sender.send(Note::Event(Event::HookDone(place, hook, result)));
-        });
-    }
-
-    /// Begins to probe a container, if it has probes.
-    fn attend(&mut self, place: Place, past: Past) {
-        let name = &self.machine.record(place).name;
-        let spec = self.machine.spec().container(name);
-        let Some(probes) = spec.map(|spec| &spec.probes).filter(|probes| probes.any()) else {
-            return;
-        };
-        let probes = probes.clone();
-        let Some(subject) = self.subject(place) else {
-            return;
-        };
-        let pauses = self.pauses.clone();
-        let patient = Patient::new(place, subject, self.sender.clone(), past, pauses);
-        let attendants = self.attendants.entry(place).or_default();
-        attendants.spawn(probe::attend(patient, probes, past));
-    }
-
-    /// Returns the present run of a container.
-    fn subject(&self, place: Place) -> Option<Subject> {
-        let record = self.machine.record(place);
-        Some(Subject {
-            context: self.context.clone(),
-            name: record.name.clone(),
-            process: record.state.process()?.clone(),
-            helpers: self.helpers.clone(),
-        })
-    }
-
-    /// Returns what is known of a container that a former supervisor started.
-    fn past(&self, place: Place) -> Past {
-        let record = self.machine.record(place);
-        let ran = record.started.map(|started| {
-            Duration::try_from(jiff::Timestamp::now().duration_since(started)).unwrap_or_default()
-        });
-        Past {
-            ran: Some(ran.unwrap_or_default()),
-            started_up: self.machine.has_started_up(place),
-            ready: record.ready,
-        }
-    }
-
-    /// Turns a removal that left something behind into a failed one, before it is told.
-    fn fail_removal(&mut self, result: Result<(), String>) {
-        if let Err(message) = result {
-            let mut changes = self.machine.take_changes();
-            for (_, outcome) in &mut changes.outcomes {
-                *outcome = Outcome::Failed(Failure {
-                    container: None,
-                    message: message.clone(),
-                    code: 125,
-                });
-            }
-            self.keep(changes);
-        }
-    }
-
-    fn welcome(&mut self, stream: UnixStream) {
-        let Ok(stream) = stream.into_std() else {
-            return;
-        };
-        let allowed = socket::peer_uid(&stream)
-            .is_ok_and(|uid| uid == nix::unistd::geteuid().as_raw() || uid == 0);
-        let Ok(stream) = UnixStream::from_std(stream) else {
-            return;
-        };
-        if !allowed {
-            return;
-        }
-        let client = self.next_client;
-        self.next_client += 1;
-        let (reader, writer) = stream.into_split();
-        self.clients.insert(client, writer);
-        let sender = self.sender.clone();
-        tokio::spawn(async move {
-            listen(reader, &sender).await;
-            let _ = sender.send(Note::ClientGone(client));
-        });
-    }
-
-    fn tell_clients(&mut self) {
-        // A client whose buffer is full has news enough to read.
-        for writer in self.clients.values() {
-            let _ = writer.try_write(b".");
-        }
-    }
-
-    /// Reaps what fell to this process: helpers of the runtime and orphans, never a container.
-    ///
-    /// While a launch or an exec is under way its child is not known yet, and nothing is reaped.
-    fn reap_strangers(&mut self) {
-        if self.launches > 0 || self.helpers.is_starting() {
-            return;
-        }
-        while let Ok(Some(child)) = process::ended_child() {
-            let is_live = self.live.values().any(|live| live.pid() == child.pid);
-            if is_live || self.helpers.waits_for(child.pid) {
-                return;
-            }
-            let _ = process::reap(child.pid);
-        }
-    }
 }
 
 async fn joined(batch: &mut Option<Batch>) -> (Changes, Result<Vec<Intent>, StoreError>) {
@@ -577,21 +406,6 @@ async fn until(at: Option<tokio::time::Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,
-    }
-}
-
-/// Turns each byte of a command into a ring, until it goes.
-async fn listen(reader: tokio::net::unix::OwnedReadHalf, sender: &UnboundedSender<Note>) {
-    let mut buffer = [0u8; 64];
-    while reader.readable().await.is_ok() {
-        match reader.try_read(&mut buffer) {
-            Ok(0) => return,
-            Ok(_) => {
-                let _ = sender.send(Note::Ring);
-            }
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(_) => return,
-        }
     }
 }
 

@@ -131,7 +131,8 @@ pub fn take(number: RawFd) -> io::Result<OwnedFd> {
 
 /// Closes all descriptors from a number on, for a process that goes on without its past.
 ///
-/// Whoever still thinks to own one of them must never use it: call it only where nothing returns.
+/// Whoever still thinks to own one of them must never use it: call it only where nobody owns one yet, or where
+/// nothing returns.
 #[expect(unsafe_code, reason = "nix has no safe call for it")]
 pub fn close_from(first: u32) {
     // SAFETY: touches no memory. Descriptors owned by values that are never used again are closed

@@ -15,6 +15,7 @@ pub mod memfd;
 pub mod memory;
 pub mod mount;
 pub mod mount_options;
+pub mod mount_table;
 pub mod namespace;
 pub mod netlink;
 mod nfnetlink;

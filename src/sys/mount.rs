@@ -6,7 +6,7 @@
 //! (`mount_namespaces(7)`).
 
 use std::io;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -14,6 +14,7 @@ use nix::mount::{MntFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
 pub use super::mount_options::MountOptions;
+use super::mount_table::mounts_below;
 pub use nix::mount::MsFlags;
 
 /// A mount operation that the kernel refused.
@@ -189,6 +190,40 @@ pub fn unmount(target: &Path) -> Result<bool, MountError> {
         Ok(()) => Ok(true),
         Err(Errno::EINVAL | Errno::ENOENT) => Ok(false),
         Err(errno) => Err(MountError::new("unmounting", target, errno)),
+    }
+}
+
+/// Returns whether a directory is the root of another file system than the one it lies in.
+///
+/// # Errors
+/// There is no such directory.
+pub fn has_file_system(directory: &Path) -> io::Result<bool> {
+    let device = |path: &Path| std::fs::metadata(path).map(|found| found.dev());
+    Ok(device(directory)? != device(&directory.join(".."))?)
+}
+
+/// Detaches every mount at or below a path, and says whether there was one.
+///
+/// # Errors
+/// The mounts cannot be read, or the process lacks `CAP_SYS_ADMIN`.
+pub fn unmount_all(target: &Path) -> Result<bool, MountError> {
+    let mounts = || {
+        mounts_below(target).map_err(|error| {
+            let errno = Errno::from_raw(error.raw_os_error().unwrap_or_default());
+            MountError::new("listing the mounts below", target, errno)
+        })
+    };
+    let mut found = false;
+    loop {
+        let mut detached = false;
+        for point in mounts()? {
+            detached |= unmount(&point)?;
+        }
+        // One that lay below another at the same place shows when that is gone.
+        if !detached {
+            return Ok(found);
+        }
+        found = true;
     }
 }
 

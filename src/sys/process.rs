@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::marker::PhantomData;
 use std::os::fd::{AsFd, AsRawFd as _, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -286,6 +286,26 @@ pub fn children() -> io::Result<Vec<i32>> {
     Ok(children)
 }
 
+/// Returns an argument of a process, 0 being its name; none where it has fewer, or has ended.
+#[must_use]
+pub fn argument(pid: u32, number: usize) -> Option<String> {
+    let text = fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let mut arguments = text.strip_suffix(&[0])?.split(|byte| *byte == 0);
+    Some(String::from_utf8_lossy(arguments.nth(number)?).into_owned())
+}
+
+/// Returns the files that a process has open; none once it has ended.
+#[must_use]
+pub fn open_paths(pid: u32) -> Vec<PathBuf> {
+    let descriptors = fs::read_dir(format!("/proc/{pid}/fd"));
+    let links = descriptors.into_iter().flatten().flatten();
+    links
+        .filter_map(|entry| fs::read_link(entry.path()).ok())
+        // A socket, a pipe or a namespace has no path.
+        .filter(|path| path.is_absolute())
+        .collect()
+}
+
 /// Returns whether a process was started with this setting, as `NAME=VALUE`, in its environment; a copy of one that
 /// was is one too, until it executes another program.
 #[must_use]
@@ -302,6 +322,27 @@ pub fn was_started_with(pid: i32, setting: &str) -> bool {
 /// The kernel knows every signal there is, so none.
 pub fn die_with_parent() -> io::Result<()> {
     nix::sys::prctl::set_pdeathsig(nix::sys::signal::Signal::SIGKILL).map_err(io::Error::from)
+}
+
+/// Has a command's process killed when the calling thread ends.
+#[expect(
+    unsafe_code,
+    reason = "std has no other way to set it before the program runs"
+)]
+pub fn end_with_caller(command: &mut std::process::Command) {
+    use std::os::unix::process::CommandExt as _;
+    let caller = nix::unistd::getpid();
+    let set = move || {
+        die_with_parent()?;
+        // One that ended before is not noticed any more.
+        match nix::unistd::getppid() == caller {
+            true => Ok(()),
+            false => Err(io::ErrorKind::BrokenPipe.into()),
+        }
+    };
+    // SAFETY: between fork and execve the closure makes two system calls, neither of which allocates or
+    // takes a lock; an error made of an errno or a kind does not allocate either.
+    unsafe { command.pre_exec(set) };
 }
 
 /// Returns how a process ended that began at this time and that nobody has reaped yet.

@@ -5,13 +5,16 @@ use std::io::{Read as _, Write as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::time::Duration;
 
 use podwright::engine::launch::PidChoice;
-use podwright::engine::stage::Step;
-use podwright::sys::process::Ended;
+use podwright::engine::stage::{CreateStage, Step};
+use podwright::names::ContainerId;
+use podwright::sys::cgroup::Cgroups;
+use podwright::sys::process::{self, Ended};
 use serde_json::json;
 
-use crate::support::container::{Rig, signal_masks};
+use crate::support::container::{PROGRAM, Rig, signal_masks};
 
 #[test]
 fn the_exit_status_and_the_output_are_the_programs_own() {
@@ -54,6 +57,29 @@ fn a_program_that_is_not_there_is_told_from_one_that_may_not_run() {
             "{command}: {error}"
         );
     }
+}
+
+#[test]
+fn a_stage_that_is_given_up_works_on_at_nothing() {
+    let Some(rig) = Rig::new() else { return };
+    let mut launch = rig.decide(json!({"command": ["sleep", "1000"]}));
+    // What is given up is found by its id, and all tests of this process have the same.
+    launch.id = ContainerId::parse(&"e".repeat(64)).expect("an id");
+    let cgroups = Cgroups::detect().expect("cgroups");
+    let group = cgroups.group(Path::new(&launch.cgroup)).expect("a name");
+    for step in 0..12 {
+        let stage = CreateStage::start(Path::new(PROGRAM), &launch, None).expect("started");
+        // At any moment of its work, and when it waits for the word to start what it made.
+        std::thread::sleep(Duration::from_millis(step * step));
+        drop(stage);
+        assert_eq!(group.pids().expect("read"), Vec::<u32>::new());
+        let children = process::children().expect("read");
+        let mark = format!("PODWRIGHT_LAUNCH={}-{}", launch.id, std::process::id());
+        let mut strays = children.iter();
+        assert!(!strays.any(|pid| process::was_started_with(*pid, &mark)));
+    }
+    let ran = rig.script("exit 7", json!({}));
+    assert_eq!(ran.ended, Ended::Code(7), "{ran:?}");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use podwright::model::state::ContainerState;
@@ -70,6 +70,74 @@ fn what_is_left_over_is_found_told_and_removed() {
     assert_eq!(host.run(&["system", "check"]).expect(), "");
     assert_eq!(host.supervisors().len(), 1);
     assert!(host.container("web", "main").state.is_running());
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn what_is_mounted_beside_the_tmpfs_of_a_pod_goes_with_the_pod_and_is_not_emptied() {
+    let Some(host) = Host::new() else { return };
+    host.play("web", &sleeper("web", "Always")).expect();
+    let kept = host.dir().join("files").join("kept");
+    fs::create_dir(&kept).expect("directory");
+    fs::write(kept.join("file"), "").expect("file");
+    let run = host.paths().pod(&host.pod("web").record.id).run;
+    host.kill_watchers();
+    // As when a volume is mounted for a pod that another one is just taking down.
+    assert!(mount::unmount(&run).expect("unmounted"));
+    for (number, place) in ["volumes/scratch", "claims/data", "claims/data"]
+        .iter()
+        .enumerate()
+    {
+        let place = run.join(place);
+        mount::ensure_dir(&place, 0o700).expect("directory");
+        match number {
+            0 => mount::mount_tmpfs(&place, 0o700, None, nix::mount::MsFlags::empty()),
+            _ => mount::bind(&kept, &place, mount::Depth::One),
+        }
+        .expect("mounted");
+    }
+    let said = host.run(&["system", "check"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let words = format!(
+        "{} is mounted beside the tmpfs",
+        run.join("volumes/scratch").display()
+    );
+    assert!(said.stdout.contains(&words), "{said:?}");
+    host.down("web").expect();
+    assert!(kept.join("file").exists());
+    fs::remove_dir_all(kept).expect("removed");
+    host.expect_clean();
+}
+
+#[test]
+fn what_a_process_that_stays_has_open_is_looked_at() {
+    let Some(host) = Host::new() else { return };
+    host.play("web", &sleeper("web", "Always")).expect();
+    assert_eq!(host.run(&["system", "check"]).expect(), "");
+    let files = host.dir().join("files");
+    let open = files.join("open");
+    // A process that is called as the keeper is, and waits.
+    fs::write(files.join("stage-keep"), "read word").expect("script");
+    let mut stray = Command::new("/bin/sh")
+        .arg("stage-keep")
+        .current_dir(&files)
+        .stdin(Stdio::piped())
+        .stdout(fs::File::create(&open).expect("opened"))
+        .spawn()
+        .expect("a process");
+    for cgroup in traces::cgroups(host.cgroup_parent()) {
+        if cgroup.ends_with("supervisors") {
+            let pid = stray.id().to_string();
+            fs::write(cgroup.join("cgroup.procs"), pid).expect("moved");
+        }
+    }
+    let said = host.run(&["system", "check"]);
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let words = format!("process {} keeps {} open\n", stray.id(), open.display());
+    assert!(said.stdout.contains(&words), "{said:?}");
+    stray.kill().expect("killed");
+    stray.wait().expect("waited for");
     host.down("web").expect();
     host.expect_clean();
 }

@@ -11,7 +11,7 @@ use podwright::plan::ActionKind;
 use super::host::{Host, PATIENCE, Ran, pod};
 
 /// What ends in turn.
-const VICTIMS: &[&str] = &["command", "supervisor", "stage"];
+const VICTIMS: &[&str] = &["command", "supervisor", "stage", "keeper"];
 
 /// What is there when all has settled.
 #[derive(Debug, PartialEq, Eq)]
@@ -72,6 +72,14 @@ const SCENARIOS: &[Scenario] = &[
         name: "replace",
         prepare: |host| drop(host.run(&["kube", "play", "plain.yaml"]).expect()),
         command: &["kube", "play", "--replace", "plain-new.yaml"],
+        allowed: &[State::Complete],
+        success: State::Complete,
+        failure: State::Complete,
+    },
+    Scenario {
+        name: "replace a pod that cannot run beside its successor",
+        prepare: play_all,
+        command: &["kube", "play", "--replace", "all-new.yaml"],
         allowed: &[State::Complete],
         success: State::Complete,
         failure: State::Complete,
@@ -160,6 +168,8 @@ fn write_manifests(host: &Host) {
     );
     host.write("plain", &plain);
     host.write("plain-new", &plain.replace("1000", "1001"));
+    let web = web.replace("1000", "1001");
+    host.write("all-new", &(objects("newer", "data") + &web));
 }
 
 #[test]
@@ -200,14 +210,21 @@ fn whatever_dies_at_whatever_point_is_undone_or_completed_by_the_next_command() 
     for name in &all {
         say(&format!("  {name}"));
     }
-    let covered = ActionKind::ALL
+    for kind in ActionKind::ALL
         .iter()
-        .filter(|kind| !matches!(kind, ActionKind::TakeDownPod | ActionKind::KeepPod));
-    for kind in covered {
+        .filter(|kind| **kind != ActionKind::KeepPod)
+    {
         for side in ["before", "after"] {
             let name = format!("command {side} to {}", kind.word());
             assert!(all.contains(&name), "no death {name}");
         }
+    }
+    for name in [
+        "supervisor with a volume's new files written",
+        "supervisor with a volume switched over",
+        "keeper with a descriptor kept",
+    ] {
+        assert!(all.contains(name), "no death {name}");
     }
 }
 

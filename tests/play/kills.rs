@@ -1,9 +1,13 @@
 //! What outlives a `kill -9`: of the supervisor, and of the command.
 
-use std::time::Duration;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
+use std::time::{Duration, Instant};
 
+use podwright::fault::VARIABLE;
 use podwright::model::quantity::Seconds;
 use podwright::model::state::ExitStatus;
+use podwright::sys::descriptor;
 
 use super::host::{Host, PATIENCE, Ran, pod};
 
@@ -27,10 +31,10 @@ fn output_and_status_outlive_the_supervisor() {
         .expect("process");
     host.kill_supervisors();
     // The next supervisor comes in half a second; the container has ended by then.
-    std::fs::write(shared.join("go"), "").expect("go");
-    let until = std::time::Instant::now() + PATIENCE;
+    fs::write(shared.join("go"), "").expect("go");
+    let until = Instant::now() + PATIENCE;
     while std::path::Path::new(&format!("/proc/{}", process.pid)).exists() {
-        assert!(std::time::Instant::now() < until, "the container goes on");
+        assert!(Instant::now() < until, "the container goes on");
         std::thread::sleep(Duration::from_millis(10));
     }
     let commands = [(); 2].map(|()| host.spawn(&["pod", "start", "web"]));
@@ -111,4 +115,154 @@ fn of_two_plays_at_once_one_wins_and_the_other_says_why() {
         host.down("web").expect();
         host.expect_clean();
     }
+}
+
+#[test]
+fn nothing_inherits_the_descriptors_of_whoever_called() {
+    let Some(host) = Host::new() else { return };
+    let secret = host.dir().join("files").join("secret");
+    fs::write(&secret, "").expect("written");
+    let call = |arguments: &[&str]| {
+        let mut command = host.command(arguments);
+        let open = File::open(&secret).expect("opened");
+        descriptor::give(&mut command, open.into(), 251);
+        Ran::of(&host.run_in(move || command.output().expect("the program runs")))
+    };
+    // The keeper and the supervisor are begun anew by this command.
+    host.kill_watchers();
+    host.write(
+        "web",
+        &pod(
+            "web",
+            "command: [sleep, '1000']",
+            "terminationGracePeriodSeconds: 0\nshareProcessNamespace: true",
+        ),
+    );
+    call(&["kube", "play", "web.yaml"]).expect();
+    let pids = super::traces::processes(&host);
+    // A supervisor, the keeper, the init and the container.
+    assert!(pids.len() >= 4, "{pids:?}");
+    for pid in pids {
+        for open in fs::read_dir(format!("/proc/{pid}/fd"))
+            .into_iter()
+            .flatten()
+        {
+            let open = fs::read_link(open.expect("descriptor").path()).unwrap_or_default();
+            let command = super::traces::command_line(pid);
+            assert_ne!(open, secret, "{command}");
+        }
+    }
+    let open = call(&["exec", "web-main", "ls", "/proc/self/fd"]).expect();
+    assert!(!open.contains("251"), "{open}");
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn the_next_supervisor_has_the_ports_in_hand() {
+    let Some(host) = Host::new() else { return };
+    let main = "command: [sleep, '1000']\nports: [{containerPort: 80, hostPort: 8090}]";
+    host.play("web", &pod("web", main, "terminationGracePeriodSeconds: 0"))
+        .expect();
+    let is_held = || {
+        let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 8090);
+        host.run_in(|| TcpListener::bind(address)).is_err()
+    };
+    assert!(is_held());
+    host.kill_watchers();
+    assert!(!is_held());
+    host.run(&["pod", "start", "web"]).expect();
+    let until = Instant::now() + PATIENCE;
+    while !is_held() {
+        assert!(Instant::now() < until, "the port is free");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    host.down("web").expect();
+    assert!(!is_held());
+    host.expect_clean();
+}
+
+#[test]
+fn what_a_command_wrote_down_before_it_was_killed_is_done_and_its_outcome_forgotten() {
+    let Some(host) = Host::new() else { return };
+    let files = host.dir().join("files");
+    let main = "command: [sh, -c, 'echo start >> /shared/starts; exec sleep 1000']\nvolumeMounts: [{name: shared, mountPath: /shared}]";
+    let spec = format!(
+        "terminationGracePeriodSeconds: 0\nvolumes:\n- {{name: shared, hostPath: {{path: {}}}}}",
+        files.display()
+    );
+    host.play("web", &pod("web", main, &spec)).expect();
+    let lines = || {
+        let text = fs::read_to_string(files.join("starts")).unwrap_or_default();
+        text.lines().count()
+    };
+    host.wait_for("web", "main", |_| lines() == 1);
+    let fuse = files.join("fuse");
+    fs::write(&fuse, "").expect("fuse");
+    let mut command = host.command(&["restart", "web-main"]);
+    command.env(VARIABLE, format!("command:2:{}", fuse.display()));
+    let ran = Ran::of(&host.run_in(move || command.output().expect("the program runs")));
+    assert_eq!(ran.code, None, "{ran:?}");
+    let at = fs::read_to_string(fuse.with_extension("blown")).expect("a death");
+    assert_eq!(at, "after a commit");
+    let unfetched = || host.engine().store().unfetched().expect("read");
+    assert_eq!((unfetched().len(), lines()), (1, 1));
+    assert!(unfetched()[0].is_pending);
+    // Whoever comes next only reads.
+    host.run(&["ps"]).expect();
+    host.wait_for("web", "main", |_| lines() == 2 && unfetched().is_empty());
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn whoever_reads_a_record_that_nobody_keeps_up_has_it_mended() {
+    let Some(host) = Host::new() else { return };
+    let spec = "terminationGracePeriodSeconds: 0\nrestartPolicy: Never";
+    host.play("web", &pod("web", "command: [sleep, '1000']", spec))
+        .expect();
+    let pid = host
+        .container("web", "main")
+        .state
+        .process()
+        .map(|process| process.pid);
+    host.kill_watchers();
+    let pid = nix::unistd::Pid::from_raw(pid.expect("a process"));
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGKILL).expect("killed");
+    let recorded = || {
+        let pods = host.engine().store().observed().expect("read").pods;
+        pods[0].containers[0].state.word().to_owned()
+    };
+    host.wait_for("web", "main", |container| !container.state.is_running());
+    assert_eq!(recorded(), "running");
+    let said = host
+        .run(&["ps", "--all", "--format", "{{.State}}"])
+        .expect();
+    assert!(said.starts_with("Exited"), "{said}");
+    host.wait_for("web", "main", |_| recorded() == "exited");
+    host.down("web").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn restarts_cost_a_supervisor_no_descriptors() {
+    let Some(host) = Host::new() else { return };
+    let spec = "terminationGracePeriodSeconds: 0";
+    host.play("web", &pod("web", "command: [sleep, '1000']", spec))
+        .expect();
+    let count = || {
+        let supervisors = host.supervisors();
+        assert_eq!(supervisors.len(), 1);
+        let open = fs::read_dir(format!("/proc/{}/fd", supervisors[0])).expect("descriptors");
+        open.count()
+    };
+    host.run(&["restart", "web-main"]).expect();
+    let before = count();
+    for _ in 0..12 {
+        host.run(&["restart", "web-main"]).expect();
+    }
+    // The line to the last command and the database close a moment later.
+    host.wait_for("web", "main", |_| count() <= before);
+    host.down("web").expect();
+    host.expect_clean();
 }

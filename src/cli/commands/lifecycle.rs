@@ -4,7 +4,6 @@
 //! standard output, by the word it was called, what failed as errors that stop none of the others.
 
 use std::io::Write;
-use std::time::Duration;
 
 use super::super::args::{
     KillContainers, KillPods, PauseContainers, PodTargets, RemoveContainers, RemovePods,
@@ -23,9 +22,6 @@ use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
 use crate::names::{ContainerId, ImageId, PodId};
 use crate::state::{IntentKind, Removal};
-
-/// How often `wait` looks.
-const WAIT_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Something a command is about, by the word it was called.
 struct Target {
@@ -315,10 +311,11 @@ pub(super) fn wait<W: Write>(
 }
 
 fn wait_for(engine: &Engine, name: &str, conditions: &[WaitCondition]) -> Result<i32, Error> {
-    let (id, before) = {
+    let (mut news, id, before) = {
         let observed = engine.observed()?;
-        let container = find::container(&observed, name)?.container;
-        (container.id.clone(), container.clone())
+        let found = find::container(&observed, name)?;
+        let news = engine.news_of(&found.pod.record.id);
+        (news, found.container.id.clone(), found.container.clone())
     };
     loop {
         let observed = engine.observed()?;
@@ -329,7 +326,7 @@ fn wait_for(engine: &Engine, name: &str, conditions: &[WaitCondition]) -> Result
         if let Some(code) = reached(found.container, &before, conditions) {
             return Ok(code);
         }
-        std::thread::sleep(WAIT_INTERVAL);
+        news.wait();
     }
 }
 

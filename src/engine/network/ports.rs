@@ -12,21 +12,32 @@ use crate::sys::socket::{Transport, hold_port};
 /// The ports of the host that are held for a pod.
 ///
 /// While it lives, no other process can listen on them.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PortHold {
+    ports: Vec<PublishedPort>,
     sockets: Vec<OwnedFd>,
 }
 
 impl PortHold {
-    /// Adds ports that were held later.
-    pub fn add(&mut self, other: Self) {
-        self.sockets.extend(other.sockets);
-    }
-
-    /// Returns the sockets, to be passed on to the process that keeps them.
-    #[must_use]
-    pub fn into_sockets(self) -> Vec<OwnedFd> {
-        self.sockets
+    /// Holds those of these ports that it does not hold yet, as far as they are free.
+    ///
+    /// # Errors
+    /// The first of those that are not.
+    pub fn hold_more(&mut self, ports: &[PublishedPort]) -> Result<(), NetworkError> {
+        let mut first = None;
+        for port in ports {
+            if self.ports.contains(port) {
+                continue;
+            }
+            match hold_ports(std::slice::from_ref(port)) {
+                Ok(held) => {
+                    self.ports.extend(held.ports);
+                    self.sockets.extend(held.sockets);
+                }
+                Err(error) => drop(first.get_or_insert(error)),
+            }
+        }
+        first.map_or(Ok(()), Err)
     }
 }
 
@@ -45,7 +56,10 @@ pub fn hold_ports(ports: &[PublishedPort]) -> Result<PortHold, NetworkError> {
         let address = SocketAddrV4::new(ip, port.host_port);
         sockets.extend(hold_port(transport(port.protocol), address)?);
     }
-    Ok(PortHold { sockets })
+    Ok(PortHold {
+        ports: ports.to_vec(),
+        sockets,
+    })
 }
 
 /// Publishes the forwards in a table that other pods use already.

@@ -41,6 +41,10 @@ pub fn stage_main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let report = UnixStream::from(report);
+    // The mark of working for somebody, which the container's streams are about to replace.
+    let Ok(_work) = io::stderr().as_fd().try_clone_to_owned() else {
+        return ExitCode::FAILURE;
+    };
     if die_with_parent().is_err() || has_hung_up(&report) {
         return ExitCode::FAILURE;
     }

@@ -6,6 +6,7 @@ use std::sync::OnceLock;
 
 use super::group::Cgroup;
 use super::{CgroupError, refused};
+use crate::sys::mount_table;
 
 /// A cgroup hierarchy of version 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Cgroups {
         if let Some(found) = FOUND.get() {
             return Ok(found);
         }
-        let path = Path::new("/proc/self/mountinfo");
+        let path = Path::new(mount_table::MOUNTS);
         let mounts = fs::read_to_string(path).map_err(refused("reading", path))?;
         let found = Self::from_mountinfo(&mounts).ok_or(CgroupError::NotMounted)?;
         Ok(FOUND.get_or_init(|| found))
@@ -59,7 +60,7 @@ impl Cgroups {
             let Some((front, back)) = line.split_once(" - ") else {
                 continue;
             };
-            let mount = front.split(' ').nth(4).map(unescape)?;
+            let mount = mount_table::mount_point(front)?;
             let mut back = back.split(' ');
             let (kind, options) = (back.next(), back.nth(1).unwrap_or_default());
             match kind {
@@ -151,9 +152,4 @@ impl Cgroups {
             Layout::V2(mount) => Some(mount),
         }
     }
-}
-
-/// Undoes the octal escapes of `/proc/self/mountinfo`.
-fn unescape(text: &str) -> PathBuf {
-    PathBuf::from(text.replace("\\040", " ").replace("\\011", "\t"))
 }

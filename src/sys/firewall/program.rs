@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::FirewallError;
+use crate::sys::process::end_with_caller;
 
 /// Where programs run by us are looked for; never in `$PATH`, which the caller controls.
 const PROGRAM_DIRS: [&str; 4] = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
@@ -25,15 +26,17 @@ pub(super) fn run_program(
         program: program.to_owned(),
         source,
     };
-    let mut child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(arguments)
         .env_clear()
         .current_dir("/")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(failed)?;
+        .stderr(Stdio::piped());
+    // Whoever dies had the right to change the rules: what works for it must not go on without.
+    end_with_caller(&mut command);
+    let mut child = command.spawn().map_err(failed)?;
     // The input is read to its end before anything is printed, and dropping the pipe ends it. A
     // program that ended early says why on its standard error.
     if let Some(mut pipe) = child.stdin.take() {
