@@ -10,10 +10,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use memchr::{memchr, memrchr};
 
 use crate::supervisor::log::{LogRecord, Stream, current_file, rotated_file};
 
-/// How much is read at once.
+/// How much is read at once: what fits into a processor's cache.
 const CHUNK: usize = 256 * 1024;
 
 /// Which records are shown, and how.
@@ -35,8 +36,23 @@ pub(super) struct LogSource {
     files: VecDeque<File>,
     buffer: Vec<u8>,
     read: usize,
+    /// The record at `read`, if a whole one is in the buffer: it is looked at several times.
+    next: Option<Next>,
     /// Whether the next record of a stream begins a line, by stream.
     begins: [bool; 2],
+}
+
+/// A record in the buffer.
+#[derive(Debug, Clone, Copy)]
+struct Next {
+    stream: Stream,
+    partial: bool,
+    /// How long its time is, with which it begins.
+    time: usize,
+    /// Where its content begins, from its own beginning.
+    content: usize,
+    /// Its length with the end of line.
+    length: usize,
 }
 
 /// The logs of several containers as one.
@@ -83,37 +99,45 @@ impl Logs {
             for source in &mut self.sources {
                 source.fill()?;
             }
-            let Some(next) = self.next() else {
+            let Some(place) = self.next() else {
                 return Ok(progress);
             };
-            let source = &mut self.sources[next];
-            let time = source.time().unwrap_or_default();
-            if self.until.as_deref().is_some_and(|until| time > until) {
+            let Some(next) = self.sources[place].next else {
+                return Ok(progress);
+            };
+            let source = &mut self.sources[place];
+            let time = source.time(next);
+            let is_past = |until: &str| time > until.as_bytes();
+            if self.until.as_deref().is_some_and(is_past) {
                 return Ok(Progress::Past);
             }
-            let hidden = self.since.as_deref().is_some_and(|since| time < since);
-            source.take(hidden, self.timestamps, stdout, stderr)?;
+            let is_before = |since: &str| time < since.as_bytes();
+            if self.since.as_deref().is_some_and(is_before) {
+                source.pass(next);
+            } else {
+                match next.stream {
+                    Stream::Stdout => source.put(next, self.timestamps, stdout)?,
+                    Stream::Stderr => source.put(next, self.timestamps, stderr)?,
+                }
+            }
             progress = Progress::Shown;
         }
     }
-}
 
-impl Logs {
     /// Returns the source whose next record is the oldest.
     fn next(&self) -> Option<usize> {
-        let times = self.sources.iter().map(LogSource::time).enumerate();
-        times
-            .filter_map(|(place, time)| Some((time?, place)))
+        if let [_] = self.sources.as_slice() {
+            return Some(0);
+        }
+        let sources = self.sources.iter().enumerate();
+        sources
+            .filter_map(|(place, source)| Some((source.time(source.next?), place)))
             .min()
             .map(|(_, place)| place)
     }
 }
 
 impl LogSource {
-    fn time(&self) -> Option<&str> {
-        self.peek().map(|(record, _)| record.time)
-    }
-
     fn open(directory: PathBuf, prefix: String, tail: Option<usize>) -> io::Result<Self> {
         let mut source = Self {
             files: open_after(&directory, None)?,
@@ -121,6 +145,7 @@ impl LogSource {
             prefix,
             buffer: Vec::new(),
             read: 0,
+            next: None,
             begins: [true; 2],
         };
         if let Some(lines) = tail {
@@ -129,24 +154,25 @@ impl LogSource {
         Ok(source)
     }
 
-    /// Returns the next record and its length with the end of line, if a whole one is in the buffer.
-    fn peek(&self) -> Option<(LogRecord<'_>, usize)> {
-        let rest = &self.buffer[self.read..];
-        let length = rest.iter().position(|byte| *byte == b'\n')?;
-        Some((LogRecord::parse(&rest[..length])?, length + 1))
-    }
-
     /// Reads on until a whole record is in the buffer, or nothing more is there.
     fn fill(&mut self) -> io::Result<()> {
-        loop {
-            if self.peek().is_some() {
-                return Ok(());
-            }
-            if let Some(torn) = self.buffer[self.read..]
-                .iter()
-                .position(|byte| *byte == b'\n')
-            {
-                self.read += torn + 1;
+        while self.next.is_none() {
+            let rest = &self.buffer[self.read..];
+            if let Some(length) = memchr(b'\n', rest) {
+                let line = &rest[..length];
+                match LogRecord::parse(line) {
+                    Some(record) => {
+                        self.next = Some(Next {
+                            stream: record.stream,
+                            partial: record.partial,
+                            time: record.time.len(),
+                            content: line.len() - record.content.len(),
+                            length: length + 1,
+                        });
+                    }
+                    // One that was torn.
+                    None => self.read += length + 1,
+                }
                 continue;
             }
             self.buffer.drain(..self.read);
@@ -155,6 +181,34 @@ impl LogSource {
                 return Ok(());
             }
         }
+        Ok(())
+    }
+
+    fn time(&self, next: Next) -> &[u8] {
+        &self.buffer[self.read..self.read + next.time]
+    }
+
+    /// Goes past a record.
+    fn pass(&mut self, next: Next) {
+        self.begins[next.stream as usize] = !next.partial;
+        self.read += next.length;
+        self.next = None;
+    }
+
+    /// Shows a record and goes past it.
+    fn put(&mut self, next: Next, timestamps: bool, writer: &mut impl Write) -> io::Result<()> {
+        if self.begins[next.stream as usize] {
+            writer.write_all(self.prefix.as_bytes())?;
+            if timestamps {
+                writer.write_all(self.time(next))?;
+                writer.write_all(b" ")?;
+            }
+        }
+        // The end of line is that of the record, which a part of a line has, too.
+        let end = self.read + next.length - usize::from(next.partial);
+        writer.write_all(&self.buffer[self.read + next.content..end])?;
+        self.pass(next);
+        Ok(())
     }
 
     fn read_chunk(&mut self) -> io::Result<usize> {
@@ -187,31 +241,6 @@ impl LogSource {
         Ok(true)
     }
 
-    /// Goes past the next record, and shows it unless it is hidden.
-    fn take(
-        &mut self,
-        hidden: bool,
-        timestamps: bool,
-        stdout: &mut impl Write,
-        stderr: &mut impl Write,
-    ) -> io::Result<()> {
-        let Some((record, length)) = self.peek() else {
-            return Ok(());
-        };
-        let stream = record.stream;
-        let begins = self.begins[stream as usize];
-        let partial = record.partial;
-        if !hidden {
-            match stream {
-                Stream::Stdout => put(&record, begins, &self.prefix, timestamps, stdout)?,
-                Stream::Stderr => put(&record, begins, &self.prefix, timestamps, stderr)?,
-            }
-        }
-        self.begins[stream as usize] = !partial;
-        self.read += length;
-        Ok(())
-    }
-
     /// Moves to the last lines: the files before them are dropped, the rest is kept in the buffer.
     fn skip_to_last(&mut self, lines: usize) -> io::Result<()> {
         let mut wanted = lines;
@@ -236,18 +265,12 @@ impl LogSource {
 
 /// Returns where the last `wanted` lines begin, and takes off how many there are.
 fn start_of_last(bytes: &[u8], wanted: &mut usize) -> usize {
-    let mut end = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
+    let mut end = memrchr(b'\n', bytes).map_or(0, |at| at + 1);
     if *wanted == 0 {
         return end;
     }
     while end > 0 {
-        let start = bytes[..end - 1]
-            .iter()
-            .rposition(|byte| *byte == b'\n')
-            .map_or(0, |at| at + 1);
+        let start = memrchr(b'\n', &bytes[..end - 1]).map_or(0, |at| at + 1);
         let ends_line =
             LogRecord::parse(&bytes[start..end - 1]).is_some_and(|record| !record.partial);
         if ends_line {
@@ -259,27 +282,6 @@ fn start_of_last(bytes: &[u8], wanted: &mut usize) -> usize {
         end = start;
     }
     0
-}
-
-fn put(
-    record: &LogRecord<'_>,
-    begins: bool,
-    prefix: &str,
-    timestamps: bool,
-    writer: &mut impl Write,
-) -> io::Result<()> {
-    if begins {
-        writer.write_all(prefix.as_bytes())?;
-        if timestamps {
-            writer.write_all(record.time.as_bytes())?;
-            writer.write_all(b" ")?;
-        }
-    }
-    writer.write_all(record.content)?;
-    if !record.partial {
-        writer.write_all(b"\n")?;
-    }
-    Ok(())
 }
 
 /// Opens the files younger than the one with this inode, oldest first; all if it is none of them.
@@ -321,18 +323,22 @@ fn current_inode(directory: &Path) -> io::Result<Option<u64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::observed::{LogDriver, Rotation};
     use crate::model::quantity::Bytes;
-    use crate::supervisor::log::{LogWriter, Rotation};
+    use crate::supervisor::log::LogWriter;
 
     fn at(second: u8) -> Timestamp {
         format!("2024-05-01T12:00:{second:02}Z").parse().unwrap()
     }
 
     fn writer(directory: &Path, size: u64) -> LogWriter {
-        LogWriter::open(directory).unwrap().rotating(Rotation {
+        let rotation = Rotation {
             size: Bytes(size),
             files: 5,
-        })
+        };
+        LogWriter::open(directory)
+            .unwrap()
+            .driven_by(LogDriver::File(rotation))
     }
 
     fn logs(directories: &[(&Path, &str)], shape: &LogShape) -> Logs {

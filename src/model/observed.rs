@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::container::ContainerSpec;
 use super::network::NetworkRecord;
 use super::pod::PodSpec;
+use super::quantity::Bytes;
 use super::state::{Backoff, ContainerState, ExitStatus, PodState, Wanted};
 use super::volume::{NamedVolumeSpec, VolumeSpec};
 use crate::names::{
@@ -30,7 +31,7 @@ pub struct PodRecord {
     /// Whether it bears its name and ports, or another pod does.
     #[serde(default, skip_serializing_if = "Standing::is_serving")]
     pub standing: Standing,
-    #[serde(default, skip_serializing_if = "LogDriver::is_file")]
+    #[serde(default, skip_serializing_if = "LogDriver::is_default")]
     pub log_driver: LogDriver,
     pub spec: PodSpec,
 }
@@ -45,21 +46,45 @@ impl PodRecord {
 }
 
 /// Where the output of containers goes; the host's choice, so that no manifest names it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum LogDriver {
     /// To files in CRI's format.
-    #[default]
-    File,
+    File(Rotation),
     /// Nowhere.
     None,
 }
 
+/// When a log file is full, and how many are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Rotation {
+    pub size: Bytes,
+    /// The current file is one of them.
+    pub files: u32,
+}
+
+impl Default for Rotation {
+    /// The kubelet's `containerLogMaxSize` and `containerLogMaxFiles`.
+    fn default() -> Self {
+        Self {
+            size: Bytes(10 * 1024 * 1024),
+            files: 5,
+        }
+    }
+}
+
+impl Default for LogDriver {
+    fn default() -> Self {
+        Self::File(Rotation::default())
+    }
+}
+
 impl LogDriver {
-    /// Returns whether output is kept in files.
+    /// Returns whether nothing was asked for.
     #[must_use]
-    pub fn is_file(&self) -> bool {
-        *self == Self::File
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
     }
 }
 

@@ -592,7 +592,7 @@ mod tests {
                 infra: ContainerId::parse(&format!("{digit}f").repeat(32)).unwrap(),
                 addresses: vec![],
                 standing: Standing::Serving,
-                log_driver: crate::model::observed::LogDriver::File,
+                log_driver: crate::model::observed::LogDriver::default(),
                 spec,
             },
             containers: vec![record],

@@ -15,9 +15,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use memchr::memchr;
 
-use crate::model::observed::LogDriver;
-use crate::model::quantity::Bytes;
+use crate::model::observed::{LogDriver, Rotation};
 
 /// The name of the current file; older ones have `.1`, `.2` … behind it.
 pub const CURRENT: &str = "0.log";
@@ -57,43 +57,23 @@ impl<'a> LogRecord<'a> {
     /// Parses one line of a log file, without its end of line; none if it is torn.
     #[must_use]
     pub fn parse(line: &'a [u8]) -> Option<Self> {
-        let mut fields = line.splitn(4, |byte| *byte == b' ');
-        let time = std::str::from_utf8(fields.next()?).ok()?;
-        let stream = match fields.next()? {
-            b"stdout" => Stream::Stdout,
-            b"stderr" => Stream::Stderr,
+        let (time, rest) = line.split_at_checked(memchr(b' ', line)?)?;
+        let (stream, rest) = match rest {
+            [b' ', b's', b't', b'd', b'o', b'u', b't', b' ', rest @ ..] => (Stream::Stdout, rest),
+            [b' ', b's', b't', b'd', b'e', b'r', b'r', b' ', rest @ ..] => (Stream::Stderr, rest),
             _ => return None,
         };
-        let partial = match fields.next()? {
-            b"F" => false,
-            b"P" => true,
+        let (partial, content) = match rest {
+            [b'F', b' ', content @ ..] => (false, content),
+            [b'P', b' ', content @ ..] => (true, content),
             _ => return None,
         };
-        let content = fields.next()?;
         Some(Self {
-            time,
+            time: std::str::from_utf8(time).ok()?,
             stream,
             partial,
             content,
         })
-    }
-}
-
-/// When a log file is full, and how many are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rotation {
-    pub size: Bytes,
-    /// The current file is one of them.
-    pub files: u32,
-}
-
-impl Default for Rotation {
-    /// The kubelet's `containerLogMaxSize` and `containerLogMaxFiles`.
-    fn default() -> Self {
-        Self {
-            size: Bytes(10 * 1024 * 1024),
-            files: 5,
-        }
     }
 }
 
@@ -118,7 +98,6 @@ pub struct LogWriter {
     directory: PathBuf,
     file: File,
     size: u64,
-    rotation: Rotation,
     /// The last write failed in its middle: the file ends in part of a record.
     torn: bool,
     /// Whose last record was a part of a line, by stream.
@@ -139,20 +118,13 @@ impl LogWriter {
             directory: directory.to_owned(),
             size: file.metadata()?.len(),
             file,
-            rotation: Rotation::default(),
             torn: false,
             unfinished: [false; 2],
             records: Vec::new(),
-            driver: LogDriver::File,
+            driver: LogDriver::default(),
         };
         writer.torn = writer.ends_torn()?;
         Ok(writer)
-    }
-
-    /// Returns the writer with another rotation.
-    #[must_use]
-    pub fn rotating(self, rotation: Rotation) -> Self {
-        Self { rotation, ..self }
     }
 
     /// Returns the writer with another driver.
@@ -166,7 +138,10 @@ impl LogWriter {
     /// # Errors
     /// The file cannot be written; what was given may be lost, what follows will be whole again.
     pub fn write(&mut self, stream: Stream, bytes: &[u8], now: Timestamp) -> io::Result<()> {
-        if bytes.is_empty() || self.driver == LogDriver::None {
+        let LogDriver::File(rotation) = self.driver else {
+            return Ok(());
+        };
+        if bytes.is_empty() {
             return Ok(());
         }
         self.records.clear();
@@ -175,7 +150,7 @@ impl LogWriter {
             self.add_line(&head, line);
         }
         self.unfinished[stream as usize] = !bytes.ends_with(b"\n");
-        self.append()
+        self.append(rotation)
     }
 
     /// Ends the line that a stream left without an end when it closed, lest the next run goes on in it.
@@ -183,18 +158,19 @@ impl LogWriter {
     /// # Errors
     /// The file cannot be written.
     pub fn finish(&mut self, stream: Stream, now: Timestamp) -> io::Result<()> {
-        if !std::mem::take(&mut self.unfinished[stream as usize]) {
+        let unfinished = std::mem::take(&mut self.unfinished[stream as usize]);
+        let (true, LogDriver::File(rotation)) = (unfinished, self.driver) else {
             return Ok(());
-        }
+        };
         self.records.clear();
         self.add_line(&format!("{now:.9} {} ", stream.word()), b"\n");
-        self.append()
+        self.append(rotation)
     }
 
-    fn append(&mut self) -> io::Result<()> {
+    fn append(&mut self, rotation: Rotation) -> io::Result<()> {
         let size = self.records.len() as u64;
-        if self.size > 0 && self.size + size > self.rotation.size.0 {
-            self.rotate()?;
+        if self.size > 0 && self.size + size > rotation.size.0 {
+            self.rotate(rotation.files)?;
         }
         if std::mem::take(&mut self.torn) && self.size > 0 {
             self.file.write_all(b"\n")?;
@@ -228,8 +204,8 @@ impl LogWriter {
     }
 
     /// Makes the current file the youngest of the old ones, and forgets the oldest.
-    fn rotate(&mut self) -> io::Result<()> {
-        for age in (1..self.rotation.files).rev() {
+    fn rotate(&mut self, files: u32) -> io::Result<()> {
+        for age in (1..files).rev() {
             let (young, old) = (
                 rotated_file(&self.directory, age - 1),
                 rotated_file(&self.directory, age),
@@ -239,7 +215,7 @@ impl LogWriter {
                 _ => {}
             }
         }
-        if self.rotation.files <= 1 {
+        if files <= 1 {
             std::fs::remove_file(current_file(&self.directory))?;
         }
         self.file = append_to(&current_file(&self.directory))?;
@@ -270,6 +246,7 @@ fn append_to(path: &Path) -> io::Result<File> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::quantity::Bytes;
 
     const NOW: &str = "2024-05-01T12:00:00.5Z";
     const TIME: &str = "2024-05-01T12:00:00.500000000Z";
@@ -328,7 +305,7 @@ mod tests {
         };
         let mut log = LogWriter::open(directory.path())
             .unwrap()
-            .rotating(rotation);
+            .driven_by(LogDriver::File(rotation));
         for number in 0..8 {
             log.write(Stream::Stdout, format!("{number}\n").as_bytes(), now())
                 .unwrap();

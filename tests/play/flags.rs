@@ -166,7 +166,43 @@ fn output_is_kept_or_not_as_the_log_driver_says() {
     host.wait_for_log("web", "main", "something");
     assert_eq!(host.run(&format).expect(), "k8s-file\n");
     let wrong = play(&host, &["--replace", "--log-driver", "journald"], &yaml);
-    refused(&wrong, "there is no log driver \"journald\"");
+    refused(&wrong, "output is kept in files");
+}
+
+#[test]
+fn logs_rotate_at_the_size_that_was_asked_for() {
+    let Some(host) = Host::new() else { return };
+    let yaml = printing("seq 100000 599999; echo the end");
+    let options = ["--log-opt", "max-size=200k", "--log-opt", "max-file=2"];
+    play(&host, &options, &yaml).expect();
+    host.wait_for_log("web", "main", "the end");
+    let pod = host.pod("web");
+    let logs = host
+        .paths()
+        .pod(&pod.record.id)
+        .logs(&pod.containers[0].name);
+    let sizes: Vec<u64> = std::fs::read_dir(&logs)
+        .expect("logs")
+        .map(|entry| entry.expect("entry").metadata().expect("metadata").len())
+        .collect();
+    assert_eq!(sizes.len(), 2);
+    // What was read at once is never parted: at most a pipe's content more.
+    assert!(sizes.iter().all(|size| *size > 0), "{sizes:?}");
+    let shown = host.run(&["logs", "web-main"]).expect();
+    assert!(shown.ends_with("\n599999\nthe end\n"), "{shown}");
+    assert!(shown.lines().count() < 500_000);
+    // The same options are no change, others are one.
+    let old = pod.record.id;
+    let replace = [&["--replace"][..], &options[..]].concat();
+    play(&host, &replace, &yaml).expect();
+    assert_eq!(host.pod("web").record.id, old);
+    play(&host, &["--replace"], &yaml).expect();
+    assert_ne!(host.pod("web").record.id, old);
+    let wrong = play(&host, &["--replace", "--log-opt", "path=/x"], &yaml);
+    refused(
+        &wrong,
+        "logs lie among the files of their pod and go with it",
+    );
 }
 
 #[test]

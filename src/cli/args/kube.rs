@@ -144,7 +144,10 @@ pub struct Play {
     /// Where the containers' output goes: `k8s-file`, or `none`
     #[arg(long, value_name = "DRIVER")]
     pub log_driver: Option<String>,
-    #[arg(long, hide = true)]
+    /// How much is kept of it: `max-size=SIZE` a file, `max-file=NUMBER` of them
+    ///
+    /// Without it ten mebibytes in each of five files, as the kubelet keeps them.
+    #[arg(long, value_name = "OPTION")]
     pub log_opt: Vec<String>,
     #[arg(long, hide = true)]
     no_trunc: bool,

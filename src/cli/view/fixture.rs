@@ -125,7 +125,7 @@ pub(super) fn observed() -> Observed {
                 infra: ContainerId::parse(&id('f')).unwrap(),
                 addresses: Vec::new(),
                 standing: crate::model::observed::Standing::Serving,
-                log_driver: crate::model::observed::LogDriver::File,
+                log_driver: crate::model::observed::LogDriver::default(),
                 spec,
             },
             containers,

@@ -248,7 +248,7 @@ struct LogConfig {
     kind: &'static str,
     path: String,
     tag: &'static str,
-    size: &'static str,
+    size: String,
 }
 
 #[derive(Debug, Serialize)]
@@ -741,14 +741,20 @@ fn host_config(
             .collect(),
         log_config: LogConfig {
             kind: match record.log_driver {
-                LogDriver::File => "k8s-file",
+                LogDriver::File(_) => "k8s-file",
                 LogDriver::None => "none",
             },
             path: crate::supervisor::log::current_file(&own.logs(&container.name))
                 .display()
                 .to_string(),
             tag: "",
-            size: "0B",
+            size: match record.log_driver {
+                LogDriver::File(rotation) if !record.log_driver.is_default() => {
+                    rotation.size.to_string()
+                }
+                // podman's word for a size that nobody chose.
+                LogDriver::File(_) | LogDriver::None => "0B".to_owned(),
+            },
         },
         network_mode: match record.spec.infra.network {
             NetworkSpec::Host => "host".to_owned(),

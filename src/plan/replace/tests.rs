@@ -46,7 +46,7 @@ fn planned(spec: &str, observed: &Observed) -> Plan {
         application: application(spec),
         start: true,
         existing: Existing::Replace,
-        log_driver: LogDriver::File,
+        log_driver: LogDriver::default(),
     };
     play(wish, observed, &host(), &mut RandomIds, &SystemClock).unwrap()
 }

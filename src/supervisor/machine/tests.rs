@@ -75,7 +75,7 @@ fn pod(policy: RestartPolicy, roles: &[(Role, &str)]) -> ObservedPod {
             infra: id(99),
             addresses: vec![],
             standing: crate::model::observed::Standing::Serving,
-            log_driver: crate::model::observed::LogDriver::File,
+            log_driver: crate::model::observed::LogDriver::default(),
             spec,
         },
         containers,

@@ -6,13 +6,13 @@ use std::path::PathBuf;
 use super::super::super::CalledAs;
 use super::super::super::args::{Play, Validation};
 use super::super::super::error::Error;
-use super::super::super::output::warn;
 use super::super::inputs::sources;
 use super::reading::refuse_errors;
 use crate::manifest::{self, ReadOptions, UnknownFields};
 use crate::model::infra::EtcHostname;
-use crate::model::observed::LogDriver;
+use crate::model::observed::{LogDriver, Rotation};
 use crate::model::pod::ContainerNaming;
+use crate::model::quantity::Bytes;
 use crate::translate::{self, PlayOptions};
 
 pub(super) fn refuse_unsupported(arguments: &Play) -> Result<(), Error> {
@@ -109,15 +109,100 @@ fn read_config_maps(
 
 /// Returns where the containers' output goes.
 pub(super) fn log_driver(arguments: &Play) -> Result<LogDriver, Error> {
-    if !arguments.log_opt.is_empty() {
-        warn("--log-opt has no effect: logs rotate at 10 MiB and five files are kept");
-    }
+    let usage = |message: String, help| Error::Usage { message, help };
     match arguments.log_driver.as_deref() {
-        None | Some("k8s-file" | "json-file") => Ok(LogDriver::File),
+        None | Some("k8s-file" | "json-file") => Ok(LogDriver::File(rotation(&arguments.log_opt)?)),
         Some("none") => Ok(LogDriver::None),
-        Some(other) => Err(Error::Usage {
-            message: format!("there is no log driver {other:?}: output is kept in files"),
-            help: Some("--log-driver takes k8s-file and none"),
-        }),
+        Some("journald") => Err(usage(
+            "log driver \"journald\": output is kept in files, which `logs` reads also when no journal runs"
+                .to_owned(),
+            Some("--log-driver takes k8s-file and none"),
+        )),
+        Some(other) => Err(usage(
+            format!("there is no log driver {other:?}: output is kept in files"),
+            Some("--log-driver takes k8s-file and none"),
+        )),
+    }
+}
+
+/// Reads `--log-opt`: Docker's and podman's options of files.
+fn rotation(options: &[String]) -> Result<Rotation, Error> {
+    let mut rotation = Rotation::default();
+    for option in options {
+        let wrong = |why: &str| Error::Usage {
+            message: format!("log option `{option}`: {why}"),
+            help: Some("--log-opt takes max-size=SIZE and max-file=NUMBER"),
+        };
+        match option.split_once('=').unwrap_or((option, "")) {
+            ("max-size", size) => {
+                let size = bytes(size).filter(|size| *size > 0);
+                rotation.size = Bytes(size.ok_or_else(|| wrong("it is no size such as 10mb"))?);
+            }
+            ("max-file", files) => {
+                let files = files.parse().ok().filter(|files| *files > 0);
+                rotation.files = files.ok_or_else(|| wrong("it is no number above 0"))?;
+            }
+            ("path", _) => {
+                return Err(wrong(
+                    "logs lie among the files of their pod and go with it",
+                ));
+            }
+            ("tag", _) => return Err(wrong("a tag is for a journal")),
+            _ => return Err(wrong("there is no such option")),
+        }
+    }
+    Ok(rotation)
+}
+
+/// Reads a size as podman does: `b`, `k`, `m`, `g` or `t`, with or without `b` behind, in powers of 1024.
+fn bytes(text: &str) -> Option<u64> {
+    let text = text.to_ascii_lowercase();
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let power = match text[digits.len()..]
+        .trim_end_matches('b')
+        .trim_end_matches('i')
+    {
+        "" => 0,
+        "k" => 1,
+        "m" => 2,
+        "g" => 3,
+        "t" => 4,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(1 << (10 * power))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_of_logs_are_read_as_podman_reads_them() {
+        let read = |options: &[&str]| {
+            let options: Vec<String> = options.iter().map(|one| (*one).to_owned()).collect();
+            rotation(&options).map_err(|error| error.to_string())
+        };
+        for (text, size) in [
+            ("max-size=1000", 1000),
+            ("max-size=10k", 10 << 10),
+            ("max-size=10MB", 10 << 20),
+            ("max-size=2gb", 2 << 30),
+        ] {
+            assert_eq!(read(&[text]).unwrap().size, Bytes(size), "{text}");
+        }
+        assert_eq!(read(&["max-size=1m", "max-file=2"]).unwrap().files, 2);
+        assert_eq!(read(&[]).unwrap(), Rotation::default());
+        for (text, why) in [
+            ("max-size=0", "it is no size"),
+            ("max-size=10x", "it is no size"),
+            ("max-size=99999999t", "it is no size"),
+            ("max-file=0", "it is no number above 0"),
+            ("path=/x", "logs lie among the files of their pod"),
+            ("tag=x", "a tag is for a journal"),
+            ("mode=x", "there is no such option"),
+        ] {
+            let error = read(&[text]).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
     }
 }
