@@ -139,6 +139,7 @@ impl Engine {
             }
             match self.forget_image(&image) {
                 Ok(()) => {
+                    self.note_removed(&image)?;
                     let names = image.names.iter().cloned().map(Removed::Untagged);
                     pruned.removed.extend(names);
                     pruned.removed.push(Removed::Deleted(image.id));

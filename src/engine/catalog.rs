@@ -11,6 +11,7 @@ use crate::image::members::Input;
 use crate::image::registry::{Access, Progress, Pulled, pull_all, push};
 use crate::image::save::{SaveForm, Wanted, save, save_directory};
 use crate::image::{Compression, ImageError, ImageRecord, hello};
+use crate::model::event::{EventAction, EventSubject};
 use crate::names::{Digest, ImageId, ImageRef};
 
 /// An image that cannot be removed or is not there.
@@ -82,6 +83,7 @@ impl Engine {
         let lease = self.images.lease()?;
         let loaded = load(&self.images, &lease, input)?;
         self.record_images(&loaded.images)?;
+        self.note_images(&loaded.images, &EventAction::Load)?;
         Ok(loaded)
     }
 
@@ -96,7 +98,9 @@ impl Engine {
     ) -> Result<Imported, EngineError> {
         let lease = self.images.lease()?;
         let imported = import(&self.images, &lease, input, options)?;
-        self.record_images(std::slice::from_ref(&imported.image))?;
+        let images = std::slice::from_ref(&imported.image);
+        self.record_images(images)?;
+        self.note_images(images, &EventAction::Import)?;
         Ok(imported)
     }
 
@@ -115,6 +119,7 @@ impl Engine {
         let came = results.iter().filter_map(|result| result.as_ref().ok());
         let records: Vec<ImageRecord> = came.map(|pulled| pulled.image.clone()).collect();
         self.record_images(&records)?;
+        self.note_images(&records, &EventAction::Pull)?;
         Ok(results)
     }
 
@@ -123,14 +128,20 @@ impl Engine {
     /// # Errors
     /// The registry refuses it.
     pub fn push_image(
-        &self,
+        &mut self,
         access: &Access,
         image: &ImageRecord,
         to: (&ImageRef, Option<Compression>),
         progress: &dyn Progress,
     ) -> Result<Digest, EngineError> {
         let lease = self.images.lease()?;
-        Ok(push((&self.images, &lease), access, image, to, progress)?)
+        let digest = push((&self.images, &lease), access, image, to, progress)?;
+        let pushed = ImageRecord {
+            names: vec![to.0.clone()],
+            ..image.clone()
+        };
+        self.note_images(&[pushed], &EventAction::Push)?;
+        Ok(digest)
     }
 
     /// Writes images as one archive.
@@ -191,7 +202,38 @@ impl Engine {
     pub fn tag_image(&mut self, image: &str, name: &ImageRef) -> Result<(), CatalogError> {
         let mut record = self.look_up_image(image)?;
         record.names = vec![name.qualified().in_registry("localhost")];
-        Ok(self.record_images(&[record])?)
+        let tagged = [record];
+        self.record_images(&tagged)?;
+        Ok(self.note_images(&tagged, &EventAction::Tag)?)
+    }
+
+    /// Notes what was done to images, once for each of their names.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn note_images(
+        &mut self,
+        images: &[ImageRecord],
+        action: &EventAction,
+    ) -> Result<(), EngineError> {
+        for image in images {
+            let named = image.names.iter().map(ToString::to_string);
+            let nameless = image.names.is_empty().then(String::new);
+            for name in named.chain(nameless) {
+                let id = image.id.to_string();
+                self.note(EventSubject::Image { id, name }, action.clone())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that names and images have gone.
+    pub(super) fn note_removed(&mut self, record: &ImageRecord) -> Result<(), EngineError> {
+        self.note_images(std::slice::from_ref(record), &EventAction::Untag)?;
+        let id = record.id.to_string();
+        let name = record.names.first().map(ToString::to_string);
+        let name = name.unwrap_or_default();
+        self.note(EventSubject::Image { id, name }, EventAction::Remove)
     }
 
     /// Takes a name off an image, and the image with its last name; an id removes all of its names.
@@ -221,6 +263,7 @@ impl Engine {
         let last = names.len() == record.names.len();
         if last {
             self.forget_image(&record)?;
+            self.note_removed(&record)?;
         } else {
             let untag = |images: &mut BTreeMap<String, ImageRecord>| {
                 if let Some(image) = images.get_mut(record.id.as_str()) {
@@ -228,6 +271,11 @@ impl Engine {
                 }
             };
             self.store.change_images(untag)?;
+            let untagged = ImageRecord {
+                names: names.clone(),
+                ..record.clone()
+            };
+            self.note_images(&[untagged], &EventAction::Untag)?;
         }
         let mut removed: Vec<Removed> = names.into_iter().map(Removed::Untagged).collect();
         if last {

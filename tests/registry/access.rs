@@ -13,7 +13,7 @@ use crate::site::{ADDRESS, Registry, Site};
 /// The password `secret`, as bcrypt has it.
 const HTPASSWD: &str = "me:$2b$04$ED5qQ8XuJVABk40T.P98g.xnLVJD9tHV6YFsf5fZtCXwvANlsGyYu\n";
 
-fn small(site: &Site, name: &str, flags: &[&str]) -> Written {
+pub(crate) fn small(site: &Site, name: &str, flags: &[&str]) -> Written {
     let layout = site.path(&format!("layout-{}", name.replace(['/', ':'], "-")));
     let image = write(
         &layout,
@@ -25,7 +25,7 @@ fn small(site: &Site, name: &str, flags: &[&str]) -> Written {
 }
 
 /// Starts a registry that knows one user.
-fn guarded(site: &Site, http: &str) -> Registry {
+pub(crate) fn guarded(site: &Site, http: &str) -> Registry {
     let file = site.path("htpasswd");
     fs::write(&file, HTPASSWD).unwrap();
     let auth = format!(

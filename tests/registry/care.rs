@@ -129,3 +129,58 @@ fn df_counts_shared_layers_once_and_a_system_prune_frees_what_it_says() {
     );
     assert_eq!(site.content("root", "layers"), Vec::<String>::new());
 }
+
+#[test]
+fn events_tell_what_was_done_to_images() {
+    let Some(site) = Site::new() else { return };
+    let _registry = Registry::start(&site);
+    let image = pulled(&site, "x", &[&tar(&[("a", b"b")])]);
+    let name = format!("{ADDRESS}/x:1");
+    let to = format!("{ADDRESS}/y:1");
+    let archive = site.path("x.tar");
+    let archive = archive.to_str().unwrap();
+    for words in [
+        &["tag", &name, "localhost/z:1"][..],
+        &["push", "--tls-verify=false", "-q", &name, &to],
+        &["save", "-o", archive, "localhost/z:1"],
+        &["rmi", "localhost/z:1"],
+        &["rmi", &name],
+        &["load", "-i", archive],
+        &["image", "prune", "-a", "-f"],
+    ] {
+        site.podwright(words).expect();
+    }
+    let format = [
+        "events",
+        "--stream=false",
+        "--filter",
+        "type=image",
+        "--format",
+        "{{.Status}} {{.Name}}",
+    ];
+    let told = site.podwright(&format).expect();
+    let z = "localhost/z:1".to_owned();
+    let expected = [
+        ("pull", &name),
+        ("tag", &z),
+        ("push", &to),
+        ("save", &z),
+        ("untag", &z),
+        ("untag", &name),
+        ("remove", &name),
+        ("loadfromarchive", &z),
+        ("untag", &z),
+        ("remove", &z),
+    ]
+    .map(|(action, name)| format!("{action} {name}"));
+    assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    let ids = [
+        "events",
+        "--stream=false",
+        "--filter",
+        "event=pull",
+        "--format",
+        "{{.ID}}",
+    ];
+    assert_eq!(site.podwright(&ids).expect().trim(), image.id);
+}

@@ -93,6 +93,29 @@ pub(crate) fn write_claiming(
     }
 }
 
+/// Makes an index of images that are in the layout by now, one an architecture, and names it in their place.
+pub(crate) fn write_index(layout: &Path, images: &[(&str, &str)]) {
+    let blobs = layout.join("blobs/sha256");
+    let manifests: Vec<Value> = images
+        .iter()
+        .map(|(architecture, digest)| {
+            let size = fs::metadata(blobs.join(&digest["sha256:".len()..]))
+                .unwrap()
+                .len();
+            json!({
+                "mediaType": "application/vnd.oci.image.manifest.v1+json",
+                "digest": digest,
+                "size": size,
+                "platform": {"architecture": architecture, "os": "linux"},
+            })
+        })
+        .collect();
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let index = json!({"schemaVersion": 2, "mediaType": kind, "manifests": manifests});
+    let entry = put(layout, index.to_string().as_bytes(), kind);
+    finish(layout, entry);
+}
+
 fn put(layout: &Path, bytes: &[u8], media_type: &str) -> Value {
     let blobs = layout.join("blobs/sha256");
     fs::create_dir_all(&blobs).unwrap();

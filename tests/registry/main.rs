@@ -6,6 +6,7 @@ mod network;
 
 mod access;
 mod care;
+mod gateway;
 mod hostile;
 mod image;
 mod kills;

@@ -10,8 +10,9 @@ use super::super::progress::{Doing, progress};
 use super::Context;
 use super::pull::{access, reference};
 use crate::engine::{Engine, EngineError};
-use crate::image::Compression;
 use crate::image::save::{SaveForm, Wanted};
+use crate::image::{Compression, ImageRecord};
+use crate::model::event::EventAction;
 use crate::names::ImageRef;
 
 pub(super) fn push(context: &mut Context<'_>, push: &Push) -> Result<(), Error> {
@@ -66,6 +67,16 @@ pub(super) fn save(context: &mut Context<'_>, save: &Save) -> Result<(), Error> 
             None => wanted.push(Wanted { image, names }),
         }
     }
+    write_out(&engine, save, &wanted)?;
+    for Wanted { image, names } in wanted {
+        let saved = ImageRecord { names, ..image };
+        engine.note_images(&[saved], &EventAction::Save)?;
+    }
+    Ok(())
+}
+
+/// Writes images where the flags say.
+fn write_out(engine: &Engine, save: &Save, wanted: &[Wanted]) -> Result<(), Error> {
     let form = match save.format {
         SaveFormat::DockerArchive => SaveForm::DockerArchive,
         SaveFormat::OciArchive => SaveForm::OciArchive,
@@ -76,7 +87,7 @@ pub(super) fn save(context: &mut Context<'_>, save: &Save) -> Result<(), Error> 
                     help: None,
                 });
             };
-            return Ok(engine.save_images_in(&wanted, path)?);
+            return Ok(engine.save_images_in(wanted, path)?);
         }
     };
     let Some(path) = save
@@ -84,12 +95,12 @@ pub(super) fn save(context: &mut Context<'_>, save: &Save) -> Result<(), Error> 
         .as_deref()
         .filter(|path| *path != Path::new("/dev/stdout"))
     else {
-        return to_stdout(&engine, &wanted, form);
+        return to_stdout(engine, wanted, form);
     };
     let file = File::create(path).map_err(unwritable(path))?;
     let mut out = BufWriter::with_capacity(1 << 18, file);
     let saved = engine
-        .save_images(&wanted, form, &mut out)
+        .save_images(wanted, form, &mut out)
         .map_err(Error::from);
     let saved = saved.and_then(|()| out.flush().map_err(unwritable(path)));
     if saved.is_err() && path.is_file() {
