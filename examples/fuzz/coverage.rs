@@ -29,7 +29,7 @@ impl Counters {
         let bytes = vec![0; size];
         let mut counters = Self {
             memory: File::open("/proc/self/mem")?,
-            address: base()? + address,
+            address: base(&program)? + address,
             before: bytes.clone(),
             seen: vec![0; size / 8],
             bytes,
@@ -96,13 +96,18 @@ fn section(program: &[u8]) -> Option<(u64, usize)> {
     })
 }
 
-/// Returns where the executable was loaded to.
-fn base() -> io::Result<u64> {
-    let program = fs::read_link("/proc/self/exe")?;
+/// Returns what its addresses count from: where the executable was loaded to, unless it stands at a fixed place.
+fn base(program: &[u8]) -> io::Result<u64> {
+    /// `ET_EXEC` in the header's `e_type`.
+    const FIXED: u64 = 2;
+    if field(program, 0x10, 2) == Some(FIXED) {
+        return Ok(0);
+    }
+    let path = fs::read_link("/proc/self/exe")?;
     let maps = fs::read_to_string("/proc/self/maps")?;
     let line = maps
         .lines()
-        .find(|line| line.ends_with(&*program.to_string_lossy()));
+        .find(|line| line.ends_with(&*path.to_string_lossy()));
     let start = line.and_then(|line| line.split('-').next());
     start
         .and_then(|start| u64::from_str_radix(start, 16).ok())
