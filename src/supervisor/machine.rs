@@ -57,6 +57,8 @@ pub struct Machine {
     chronicle: Chronicle,
     outcomes: Vec<(i64, Outcome)>,
     deadline: ActiveDeadline,
+    /// The pod is taken down: what is still wished is for the next supervisor, if there is to be one.
+    is_over: bool,
 }
 
 impl Machine {
@@ -105,6 +107,7 @@ impl Machine {
             ice: Vec::new(),
             chronicle,
             outcomes: Vec::new(),
+            is_over: false,
         }
     }
 
@@ -218,6 +221,9 @@ impl Machine {
 
     fn step(&mut self, event: Event, now: Moment) -> Vec<Command> {
         let mut commands = Vec::new();
+        if self.is_over {
+            return commands;
+        }
         match event {
             Event::Intent(intent) => self.accept(intent, now, &mut commands),
             Event::Started(place, process) => self.started(place, process, now, &mut commands),
@@ -270,7 +276,7 @@ impl Machine {
             self.stop_unwanted(now, commands);
             self.start_wanted(now, commands);
             self.finish_task(now, commands);
-            if self.progress() == before {
+            if self.is_over || self.progress() == before {
                 return;
             }
         }

@@ -30,7 +30,7 @@ use crate::engine::protocol::{self, Inheritance};
 use crate::engine::start::{Context, Moving, Started};
 use crate::model::observed::ObservedPod;
 use crate::model::state::{BootId, BootMillis, ContainerState, ExitStatus, ProcessRef};
-use crate::state::{Intent, Lease, StoreError};
+use crate::state::{Intent, StoreError};
 use crate::sys::{clock, memory, process};
 
 /// How long an idle supervisor waits for a last word.
@@ -87,19 +87,20 @@ fn supervise(inheritance: Inheritance) -> io::Result<()> {
         .max_blocking_threads(4)
         .thread_keep_alive(Duration::from_secs(1))
         .build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let paths = instructions.paths;
         let context = Context::open(paths, &pod, ledger, moving).map_err(io::Error::other)?;
-        let mut supervisor = Supervisor::new(context, pod, recorder, listener, lease)?;
-        supervisor
-            .context
-            .end_orphans(&supervisor.lease)
-            .map_err(io::Error::other)?;
+        context.end_orphans(&lease).map_err(io::Error::other)?;
+        let mut supervisor = Supervisor::new(context, pod, recorder, listener)?;
         supervisor.adopt();
         let ended = supervisor.run().await;
         supervisor.context.release();
         ended
-    })
+    });
+    // What is still at work on threads of its own ends first: it works by the right of the lease.
+    drop(runtime);
+    drop(lease);
+    ended
 }
 
 /// Parts from whoever started it: a logout or the end of a CI job must not take the pods along.
@@ -133,7 +134,6 @@ struct Supervisor {
     rung: bool,
     unsaved: Changes,
     removed: bool,
-    lease: Lease,
 }
 
 type Batch = JoinHandle<(Changes, Result<Vec<Intent>, StoreError>)>;
@@ -144,7 +144,6 @@ impl Supervisor {
         pod: ObservedPod,
         recorder: Recorder,
         listener: StdListener,
-        lease: Lease,
     ) -> io::Result<Self> {
         listener.set_nonblocking(true)?;
         let boot = BootId(clock::boot_id()?);
@@ -170,7 +169,6 @@ impl Supervisor {
             rung: true,
             unsaved: Changes::default(),
             removed: false,
-            lease,
         })
     }
 

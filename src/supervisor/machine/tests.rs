@@ -414,3 +414,22 @@ fn a_removed_container_is_not_started_with_its_pod() {
     bench.start(1);
     assert_eq!(bench.outcomes().last(), Some(&(4, Outcome::Done)));
 }
+
+#[test]
+fn a_start_that_waits_behind_a_removal_is_for_the_next_supervisor() {
+    let mut bench = Bench::new(RestartPolicy::Always, &[(Role::App, "a")]);
+    bench.ask(None, IntentKind::Start);
+    bench.start(0);
+    bench.outcomes();
+    bench.ask(None, IntentKind::Remove { grace: None });
+    for kind in [IntentKind::Start, IntentKind::Restart { grace: None }] {
+        bench.ask(None, kind);
+    }
+    bench.ask(Some(0), IntentKind::Start);
+    assert_eq!(bench.end(0, 0), [Command::Remove]);
+    assert_eq!(bench.pass(1000), []);
+    assert_eq!(bench.ask(None, IntentKind::Start), []);
+    // Nobody has said anything of the starts: they are still to be done.
+    let told: Vec<i64> = bench.outcomes().iter().map(|(seq, _)| *seq).collect();
+    assert_eq!(told, [2]);
+}

@@ -187,9 +187,22 @@ impl Machine {
             (PodGoal::Stop(_), Outcome::Done) => self.chronicle.pod(now.wall, EventAction::Stop),
             _ => {}
         }
-        let seq = task.seq;
+        let (seq, goal) = (task.seq, task.goal);
         self.tasks.pop_front();
         self.finish(seq, outcome);
+        if matches!(goal, PodGoal::Remove(_)) {
+            self.end_after_removal();
+        }
+    }
+
+    /// Ends with the removal of the pod: nothing begins any more, and what else was to end has ended.
+    fn end_after_removal(&mut self) {
+        self.is_over = true;
+        for task in std::mem::take(&mut self.tasks) {
+            if matches!(task.goal, PodGoal::Stop(_) | PodGoal::Remove(_)) {
+                self.finish(task.seq, Outcome::Done);
+            }
+        }
     }
 
     /// Returns how the start of the pod went, once every app container was started or failed to.
