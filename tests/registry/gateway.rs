@@ -285,6 +285,7 @@ fn a_pods_own_secret_opens_the_registry_for_its_play_alone() {
     let Some(site) = Site::new() else { return };
     let _registry = guarded(&site, "");
     small(&site, "x:1", &["--dest-creds=me:secret"]);
+    small(&site, "y:1", &["--dest-creds=me:secret"]);
     let config = format!(r#"{{"auths": {{"{ADDRESS}": {{"auth": "{ME}"}}}}}}"#);
     let pod = |name: &str, spec: &str| {
         format!(
@@ -314,5 +315,10 @@ fn a_pods_own_secret_opens_the_registry_for_its_play_alone() {
     // The Secret is recorded now, and is a later pod's to name; nobody else is let in by it.
     play("later", pod("later", keyed)).expect();
     play("bare", pod("bare", "")).refused();
+    // Also when it is played together with one that has the key.
+    let other = pod("other", "").replace("/x:1", "/y:1");
+    let together = pod("again", keyed) + "---\n" + &other;
+    let told = play("together", together).refused();
+    assert!(told.contains("refuses access to image `y:1`"), "{told}");
     assert!(!site.path("home").exists(), "a login was kept");
 }

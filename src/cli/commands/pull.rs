@@ -1,6 +1,6 @@
 //! `pull`, and the pulls of a play.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::args::{Pull, Registry};
 use super::super::error::Error;
@@ -15,7 +15,7 @@ use crate::image::registry::{Access, AccessOptions, Credentials, RegistryError};
 use crate::model::container::PullPolicy;
 use crate::model::observed::Observed;
 use crate::model::pod::PodSpec;
-use crate::names::ImageRef;
+use crate::names::{ImageRef, ObjectName};
 use crate::translate::Application;
 
 /// The key of a pull secret that holds what `auth.json` holds.
@@ -86,13 +86,16 @@ pub(super) fn for_play(
     if wanted.is_empty() {
         return Ok(BTreeMap::new());
     }
-    let secrets = pull_secrets(engine, application, observed)?;
-    let access = access(flags, secrets)?;
-    let names: Vec<ImageRef> = wanted.keys().cloned().collect();
     let progress = progress(Doing::Pull, quiet);
-    let results = engine.pull_images(&access, &names, &*progress)?;
+    let mut results = Vec::new();
+    for (secrets, names) in by_secrets(application, wanted.keys()) {
+        let secrets = pull_secrets(engine, application, observed, &secrets)?;
+        let pulled = engine.pull_images(&access(flags, secrets)?, &names, &*progress)?;
+        results.extend(names.into_iter().zip(pulled));
+    }
     let mut missing = BTreeMap::new();
-    for ((name, need), result) in wanted.into_iter().zip(results) {
+    for (name, result) in results {
+        let need = wanted.get(&name).copied().unwrap_or(Need::Required);
         match (result, need) {
             (Ok(pulled), _) => {
                 for note in &pulled.notes {
@@ -149,19 +152,33 @@ fn wanted(
     Ok(wanted)
 }
 
-/// Returns the texts of the pods' pull secrets; one that is not there is passed over, as the
+/// Returns images by the pull secrets of the pods that name them: no other pod's opens a registry for them.
+fn by_secrets<'a>(
+    application: &'a Application,
+    images: impl Iterator<Item = &'a ImageRef>,
+) -> BTreeMap<BTreeSet<&'a ObjectName>, Vec<ImageRef>> {
+    let mut groups: BTreeMap<_, Vec<ImageRef>> = BTreeMap::new();
+    for image in images {
+        let names = |pod: &&PodSpec| {
+            let mut containers = pod.all_containers();
+            containers.any(|container| container.image == *image)
+        };
+        let pods = application.pods.iter().filter(names);
+        let secrets = pods.flat_map(|pod| &pod.image_pull_secrets).collect();
+        groups.entry(secrets).or_default().push(image.clone());
+    }
+    groups
+}
+
+/// Returns the texts of pull secrets; one that is not there is passed over, as the
 /// kubelet does.
 fn pull_secrets(
     engine: &Engine,
     application: &Application,
     observed: &Observed,
+    names: &BTreeSet<&ObjectName>,
 ) -> Result<Vec<String>, Error> {
-    let mut names = application
-        .pods
-        .iter()
-        .flat_map(|pod| &pod.image_pull_secrets)
-        .peekable();
-    if names.peek().is_none() {
+    if names.is_empty() {
         return Ok(Vec::new());
     }
     let stored = Objects::load(engine.paths(), &observed.objects)
@@ -171,7 +188,7 @@ fn pull_secrets(
         let played = application
             .secrets
             .iter()
-            .find(|secret| &secret.name == name);
+            .find(|secret| secret.name == **name);
         let bytes = |key: &str| match played {
             Some(secret) => secret.values.get(key).map(|value| value.reveal().to_vec()),
             None => {
