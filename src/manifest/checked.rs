@@ -32,7 +32,7 @@ pub(super) struct Checked {
     pub(super) reading: Reading,
     pub(super) outlines: Vec<Outline>,
     pub(super) suppressions: Suppressions,
-    /// The kinds that the manifests themselves define.
+    /// The kinds that its own manifests define.
     pub(super) defined: CustomKinds,
     /// Objects of kinds that nothing is known of yet.
     pub(super) unknown: Vec<Unknown>,
@@ -73,6 +73,9 @@ impl Checked {
         if options.objects == Objects::Forget {
             reading.objects = Vec::new();
         }
+        // Most files have one object: what is kept of each is not to have room for more.
+        reading.findings.shrink_to_fit();
+        checked.outlines.shrink_to_fit();
         checked.reading = reading;
         checked
     }
@@ -106,13 +109,20 @@ impl Checked {
         reading.settle(&settled);
     }
 
+    /// Makes room for what came of these pieces, so that it is not moved again and again.
+    pub(super) fn reserve<'c>(&mut self, pieces: impl Iterator<Item = &'c Self> + Clone) {
+        let findings = pieces.clone().map(|one| one.reading.findings.len());
+        self.reading.findings.reserve_exact(findings.sum());
+        let outlines = pieces.map(|one| one.outlines.len());
+        self.outlines.reserve_exact(outlines.sum());
+    }
+
     /// Adds what came of the piece behind it.
     pub(super) fn append(&mut self, mut later: Self) {
         self.reading.objects.append(&mut later.reading.objects);
         self.reading.findings.append(&mut later.reading.findings);
         self.outlines.append(&mut later.outlines);
         self.suppressions.append(later.suppressions);
-        self.defined.append(later.defined);
         self.unknown.append(&mut later.unknown);
         self.skipped.append(&mut later.skipped);
     }

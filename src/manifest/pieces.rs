@@ -31,6 +31,11 @@ pub(super) struct Piece {
 }
 
 impl Piece {
+    /// Returns where it stands: its input, and its number there.
+    pub(super) fn place(&self) -> (usize, usize) {
+        (self.input, self.number)
+    }
+
     /// Reads the piece; tells how many documents it is.
     fn read(&self, options: &ReadOptions) -> (Reading, usize) {
         let mut reading = Reading::default();

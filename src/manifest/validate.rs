@@ -1,10 +1,10 @@
 //! The whole check of manifests: what `kube validate` does, as one call.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::checked::{Checked, Key, Unknown, place, untyped};
-use super::crd::CustomKinds;
+use super::crd::{CustomKinds, Definitions};
 use super::input::Input;
 use super::pieces::read_in_parallel;
 use super::read::{Kinds, ReadOptions, Reading, UnknownFields, passed_over};
@@ -122,11 +122,19 @@ impl Validation {
     /// An input cannot be opened.
     pub fn start<I: Input>(inputs: &[I], options: &ValidateOptions) -> Result<Self, I::Error> {
         let read_options = options.for_reading();
+        // The same kinds may be defined in many files, so they are not left to the end.
+        let defined = Mutex::new(Definitions::default());
         let pieces = read_in_parallel(inputs, &read_options, &|piece, reading| {
-            Checked::of(piece, reading, options)
+            let mut checked = Checked::of(piece, reading, options);
+            let mut defined = defined.lock().unwrap_or_else(PoisonError::into_inner);
+            defined.add(piece.place(), std::mem::take(&mut checked.defined));
+            checked
         })?;
+        let defined = defined.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let kinds = defined.over(options.custom.clone());
         let mut files = Vec::new();
         let mut all = Checked::default();
+        all.reserve(pieces.iter().map(|piece| &piece.outcome));
         for mut piece in pieces {
             if piece.input == files.len() {
                 files.push(piece.file);
@@ -136,7 +144,7 @@ impl Validation {
             }
             all.append(piece.outcome);
         }
-        let unchecked = custom_kinds(inputs, &mut all, options)?;
+        let unchecked = custom_kinds(inputs, &mut all, &kinds, options)?;
         let mut reading = all.reading;
         reading.findings.extend(check_across(&all.outlines));
         let skipped: BTreeSet<Key> = all.skipped.into_iter().collect();
@@ -217,10 +225,9 @@ impl Validation {
 fn custom_kinds<I: Input>(
     inputs: &[I],
     all: &mut Checked,
+    kinds: &CustomKinds,
     options: &ValidateOptions,
 ) -> Result<usize, I::Error> {
-    let mut kinds = options.custom.clone();
-    kinds.append(std::mem::take(&mut all.defined));
     let nothing_known = |located: &&Located| {
         let finding = &located.finding;
         finding.kind == FindingType::UnknownKind && finding.help.is_none()
@@ -245,7 +252,7 @@ fn custom_kinds<I: Input>(
             settled.insert(object);
         }
     }
-    let found = look_again(inputs, &defined, &kinds, options)?;
+    let found = look_again(inputs, &defined, kinds, options)?;
     all.reading.findings.extend(found);
     settled.append(&mut defined);
     all.reading.settle(&settled);

@@ -30,6 +30,34 @@ const DEFINITION: &str = "CustomResourceDefinition";
 #[derive(Debug, Clone, Default)]
 pub struct CustomKinds(BTreeMap<(String, String), Arc<Custom>>);
 
+/// The kinds that are defined in many places, read in any order: of each the one that stands last.
+#[derive(Debug, Default)]
+pub(super) struct Definitions(BTreeMap<(String, String), (Place, Arc<Custom>)>);
+
+/// Where something stands: its input, and the piece of it.
+type Place = (usize, usize);
+
+impl Definitions {
+    /// Adds what is defined at a place.
+    pub(super) fn add(&mut self, place: Place, kinds: CustomKinds) {
+        for (kind, custom) in kinds.0 {
+            let known = self.0.get(&kind);
+            if known.is_none_or(|(last, _)| *last <= place) {
+                self.0.insert(kind, (place, custom));
+            }
+        }
+    }
+
+    /// Adds the definitions to others, before which they go.
+    pub(super) fn over(self, mut given: CustomKinds) -> CustomKinds {
+        let defined = self.0.into_iter();
+        given
+            .0
+            .extend(defined.map(|(kind, (_, custom))| (kind, custom)));
+        given
+    }
+}
+
 /// One version of a custom kind.
 #[derive(Debug)]
 struct Custom {
@@ -96,11 +124,6 @@ impl CustomKinds {
             let custom = Custom::of(spec, version, &api_version, &kind);
             self.0.insert((api_version, kind.clone()), Arc::new(custom));
         }
-    }
-
-    /// Adds kinds that are defined later, which win.
-    pub(super) fn append(&mut self, later: Self) {
-        self.0.extend(later.0);
     }
 
     /// Tells whether a document is of one of the kinds.
@@ -200,6 +223,29 @@ impl Custom {
                 self.keeps_unknown_fields,
                 found,
             );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_two_definitions_the_one_that_stands_last_counts_whichever_is_read_first() {
+        let kinds = |served: bool| {
+            let text = format!(
+                "apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec:\n  group: a.b\n  \
+                 names: {{kind: C}}\n  versions: [{{name: v1, served: {served}}}]\n"
+            );
+            CustomKinds::read(&[Source::new("crd.yaml", text)]).0
+        };
+        for order in [[0, 1], [1, 0]] {
+            let mut definitions = Definitions::default();
+            for place in order {
+                definitions.add((place, 0), kinds(place == 1));
+            }
+            assert!(definitions.over(kinds(false)).serves("a.b/v1", "C"));
         }
     }
 }
