@@ -27,9 +27,12 @@ fn run_with(host: &Host, arguments: &[&str], input: &str) -> Ran {
     Host::finish(child)
 }
 
+/// Returns the names of all pods, sorted: those of one play were made at one time.
 fn names(host: &Host) -> Vec<String> {
     let pods = host.observed().pods.into_iter();
-    pods.map(|pod| pod.record.spec.name.to_string()).collect()
+    let mut names: Vec<_> = pods.map(|pod| pod.record.spec.name.to_string()).collect();
+    names.sort();
+    names
 }
 
 #[test]
