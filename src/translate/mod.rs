@@ -31,6 +31,8 @@ mod workload;
 pub use application::{Application, Translated, Translation, translate};
 pub use config::{ConfigMapData, SecretData, SecretValue};
 pub use generate::{Controller, GenerateError, GenerateOptions, Generated, documents, generate};
-pub use options::{NetworkChoice, OptionError, PlayOptions, parse_network, parse_publish};
+pub use options::{
+    NetworkChoice, OptionError, PlayOptions, parse_mac, parse_network, parse_publish,
+};
 pub use played::{Played, played};
 pub use reading::{Origins, TranslatedReading, translate_reading};

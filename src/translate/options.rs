@@ -73,6 +73,8 @@ pub enum OptionError {
     Network { text: String, why: String },
     #[error("`{text}` is not a port to publish: [[IP:]HOSTPORT:]PORT[/tcp|udp|sctp] is")]
     Publish { text: String },
+    #[error("`{text}` is not the MAC address of an interface, such as 92:d0:c6:0a:29:33")]
+    Mac { text: String },
 }
 
 /// Reads the values of all `--network` flags: `host`, `none`, or
@@ -127,19 +129,33 @@ fn parse_attachment(text: &str) -> Result<Attachment, OptionError> {
                 let alias = DnsName::parse(alias).map_err(|error| wrong(error.to_string()))?;
                 attachment.aliases.push(alias);
             }
-            Some(("mac", mac)) if is_mac(mac) => attachment.mac = Some(mac.to_ascii_lowercase()),
-            Some(("mac", mac)) => return Err(wrong(format!("`{mac}` is not a MAC address"))),
+            Some(("mac", mac)) => {
+                let mac = parse_mac(mac).map_err(|error| wrong(error.to_string()))?;
+                attachment.mac = Some(mac);
+            }
             _ => return Err(wrong(format!("`{option}` is not an option of a network"))),
         }
     }
     Ok(attachment)
 }
 
-fn is_mac(text: &str) -> bool {
-    text.split(':').count() == 6
-        && text
-            .split(':')
-            .all(|byte| byte.len() == 2 && u8::from_str_radix(byte, 16).is_ok())
+/// Reads a MAC address that an interface can have.
+///
+/// # Errors
+/// The text is not six bytes in hexadecimal, or names a group of interfaces.
+pub fn parse_mac(text: &str) -> Result<String, OptionError> {
+    let byte = |text: &str| match text.len() {
+        2 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => u8::from_str_radix(text, 16).ok(),
+        _ => None,
+    };
+    let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
+    match bytes.as_deref() {
+        // The lowest bit of the first byte is that of groups (IEEE 802).
+        Some([first, _, _, _, _, _]) if first & 1 == 0 => Ok(text.to_ascii_lowercase()),
+        _ => Err(OptionError::Mac {
+            text: text.to_owned(),
+        }),
+    }
 }
 
 /// Reads one value of `--publish`.
@@ -234,7 +250,14 @@ mod tests {
         assert_eq!(attached[0].address, Some("10.1.0.2".parse().unwrap()));
         assert_eq!(attached[0].mac.as_deref(), Some("aa:bb:cc:dd:ee:ff"));
         assert_eq!(attached[1].network.as_str(), "b");
-        for texts in [&["a", "host"][..], &["a:ip=x"], &["a:mac=1"], &["a:nope"]] {
+        for texts in [
+            &["a", "host"][..],
+            &["a:ip=x"],
+            &["a:mac=1"],
+            &["a:mac=01:00:5e:00:00:01"],
+            &["a:mac=+2:00:5e:00:00:01"],
+            &["a:nope"],
+        ] {
             assert!(parse_network(&values(texts)).is_err(), "{texts:?}");
         }
     }

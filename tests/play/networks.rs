@@ -368,6 +368,12 @@ fn a_network_in_use_stays_until_it_is_forced() {
         assert!(refused.stderr.contains(words), "{}", refused.stderr);
     }
     assert_eq!(host.run(&["network", "prune", "-f"]).expect(), "idle\n");
+    host.run(&["network", "create", "spare"]).expect();
+    let pruned = host.run(&["system", "prune", "-f"]).expect();
+    assert!(
+        pruned.starts_with("Deleted Networks\nspare\nTotal"),
+        "{pruned}"
+    );
     let used = host.run(&["network", "ls", "-q", "--filter", "dangling=false"]);
     assert_eq!(used.expect(), "busy\n");
     assert_eq!(
@@ -386,6 +392,9 @@ fn what_cannot_be_joined_is_refused_before_anything_is_made() {
     host.run(&["network", "create", "--subnet", "10.77.0.0/29", "small"])
         .expect();
     play_on(&host, "one", &["small:ip=10.77.0.4"]);
+    let mac = play_with(&host, "two", &server("two"), &["--mac-address", "92:d0"]);
+    assert_eq!(mac.code, Some(125), "{}", mac.stderr);
+    assert!(mac.stderr.contains("is not the MAC address"));
     let refused = |name: &str, networks: &[&str]| {
         let flags: Vec<&str> = networks
             .iter()

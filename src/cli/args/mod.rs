@@ -250,7 +250,7 @@ pub enum SystemCommand {
     Info(Formatted),
     /// Show what images, containers and volumes take on the disk
     Df(DiskUsage),
-    /// Remove pods in which nothing runs, and images that nothing uses
+    /// Remove pods in which nothing runs, and networks and images that nothing uses
     Prune(PruneAll),
     /// Compare what is recorded with what there is: processes, mounts, links, rules, locks and files
     Check(Check),

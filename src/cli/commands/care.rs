@@ -11,6 +11,7 @@ use super::super::view::words;
 use super::Context;
 use super::consent::is_meant;
 use super::lifecycle::outcome;
+use super::network;
 use crate::engine::Engine;
 use crate::engine::care::{Pruned, Unused, Usage};
 use crate::engine::catalog::Removed;
@@ -107,7 +108,9 @@ pub(super) fn prune_all(context: &mut Context<'_>, prune: &PruneAll) -> Result<(
         true => "all images without at least one container associated to them",
         false => "all dangling images",
     };
-    let which = format!("all pods in which nothing runs{volumes} and {images}");
+    let which = format!(
+        "all pods in which nothing runs, all networks not used by at least one pod{volumes} and {images}"
+    );
     if !prune.force && !is_meant(context, &format!("This will remove {which}."))? {
         return Ok(());
     }
@@ -126,6 +129,7 @@ pub(super) fn prune_all(context: &mut Context<'_>, prune: &PruneAll) -> Result<(
             Err(error) => errors.push(error.into()),
         }
     }
+    let networks = network::sweep(&mut engine, &[])?;
     let volumes = match prune.volumes {
         true => sweep_volumes(&mut engine)?,
         false => Vec::new(),
@@ -137,6 +141,7 @@ pub(super) fn prune_all(context: &mut Context<'_>, prune: &PruneAll) -> Result<(
         Removed::Untagged(_) => None,
     });
     list(context, "Deleted Pods", pods)?;
+    list(context, "Deleted Networks", networks)?;
     list(context, "Deleted Volumes", volumes)?;
     list(context, "Deleted Images", images.collect())?;
     let gone = |one: Usage, other: Usage| one.size.saturating_sub(other.size);

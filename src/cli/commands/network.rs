@@ -150,14 +150,23 @@ fn prune(context: &mut Context<'_>, arguments: &PruneNetworks) -> Result<(), Err
         return Ok(());
     }
     let mut engine = context.engine("network prune")?;
-    let observed = engine.observed()?;
-    for network in meeting(observed.networks.clone(), &observed, &arguments.filters)? {
-        // One that somebody is on, be it since a moment, stays.
-        if engine.remove_network(&network.name)? == NetworkRemoval::Removed {
-            context.output.line(network.name)?;
-        }
+    for name in sweep(&mut engine, &arguments.filters)? {
+        context.output.line(name)?;
     }
     Ok(context.output.flush()?)
+}
+
+/// Removes the networks that no pod is on, and returns their names.
+pub(super) fn sweep(engine: &mut Engine, filters: &[Filter]) -> Result<Vec<String>, Error> {
+    let observed = engine.observed()?;
+    let mut removed = Vec::new();
+    for network in meeting(observed.networks.clone(), &observed, filters)? {
+        // One that somebody is on, be it since a moment, stays.
+        if engine.remove_network(&network.name)? == NetworkRemoval::Removed {
+            removed.push(network.name.to_string());
+        }
+    }
+    Ok(removed)
 }
 
 fn remove(context: &mut Context<'_>, arguments: &RemoveNetworks) -> Result<(), Error> {

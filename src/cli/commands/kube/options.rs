@@ -59,11 +59,16 @@ pub(super) fn play_options(arguments: &Play) -> Result<PlayOptions, Error> {
         .iter()
         .map(|text| translate::parse_publish(text).map_err(|error| usage(error.to_string())))
         .collect::<Result<_, _>>()?;
+    let macs = arguments
+        .mac_address
+        .iter()
+        .map(|text| translate::parse_mac(text).map_err(|error| usage(error.to_string())))
+        .collect::<Result<_, _>>()?;
     Ok(PlayOptions {
         network: translate::parse_network(&arguments.network)
             .map_err(|error| usage(error.to_string()))?,
         addresses: arguments.ip.clone(),
-        macs: arguments.mac_address.clone(),
+        macs,
         publish,
         publish_all: arguments.publish_all,
         annotations,
