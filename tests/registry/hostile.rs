@@ -169,6 +169,38 @@ fn a_file_of_a_tebibyte_is_refused_and_costs_no_disk() {
     expect_clean(&site);
 }
 
+/// How many files a layer of tiny ones has; `PODWRIGHT_FILES` asks for more, such as a million.
+fn tiny_files() -> usize {
+    let asked = std::env::var("PODWRIGHT_FILES").ok();
+    asked.map_or(50_000, |number| number.parse().expect("a number"))
+}
+
+#[test]
+fn a_layer_of_very_many_tiny_files_leaves_nothing_when_removed() {
+    const IN_ONE: usize = 1000;
+    let Some(site) = Site::new() else { return };
+    let _registry = Registry::start(&site);
+    let mut layer = Vec::new();
+    for number in 0..tiny_files() {
+        let name = format!("d{}/{number}", number / IN_ONE);
+        layer.extend(entry(EntryType::Regular, &name, |_| {}));
+    }
+    let layer = ended(layer);
+    pull(&site, &[&layer], None).expect();
+    let content = site
+        .path("root/images/layers")
+        .join(&digest(&layer)[7..])
+        .join("fs");
+    let directories = fs::read_dir(&content).unwrap();
+    let files: usize = directories
+        .map(|directory| fs::read_dir(directory.unwrap().path()).unwrap().count())
+        .sum();
+    assert_eq!(files, tiny_files());
+    let name = format!("{ADDRESS}/evil:1");
+    site.podwright(&["rmi", &name]).expect();
+    expect_clean(&site);
+}
+
 #[test]
 fn a_refused_layer_takes_the_others_along() {
     let Some(site) = Site::new() else { return };
