@@ -113,6 +113,24 @@ fn a_pull_killed_in_the_middle_of_a_blob_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_blob_that_a_killed_pull_left_of_a_layer_that_counts_goes_with_the_next() {
+    let Some(site) = Site::new() else { return };
+    let registry = Registry::start(&site);
+    let layout = site.path("layout");
+    let image = write(&layout, &[&tar(&[("small", b"s")])], Packing::Gzip);
+    site.publish(&layout, "small:1");
+    let name = format!("{ADDRESS}/small:1");
+    let pull = || site.podwright(&["pull", PLAIN, "-q", &name]).expect();
+    pull();
+    let blob = &image.blobs[0];
+    let left = site.path("root/images/downloads").join(&blob[7..]);
+    fs::copy(registry.blob(blob), left).unwrap();
+    pull();
+    assert_eq!(registry.answers("GET", blob).len(), 1);
+    assert_eq!(site.leftovers("root"), Vec::<String>::new());
+}
+
+#[test]
 fn two_pulls_of_one_image_at_once_fetch_each_blob_once() {
     let Some(site) = Site::new() else { return };
     let registry = Registry::start(&site);

@@ -48,7 +48,9 @@ impl Job<'_> {
     /// Makes the layer count, and returns what was left out of it.
     pub(super) fn run(&self, draft: PathBuf) -> Result<Vec<String>, ImageError> {
         let told = self.progress.blob(&self.blob.digest, self.blob.size);
-        if self.is_here() {
+        // Whoever was killed between the two steps that end a pull has left the blob of a layer that counts.
+        let is_left = self.store.download_path(&self.blob.digest).exists();
+        if self.is_here() && !is_left {
             told.ended(BlobEnd::Known);
             return Ok(Vec::new());
         }
