@@ -54,6 +54,7 @@ fn a_layer_that_came_whole_never_comes_again_whenever_pulls_are_killed() {
             whole.clear();
         }
     }
+    assert_eq!(site.podwright(&["system", "check"]).expect(), "");
     assert_eq!(site.podwright(&pull).expect().trim(), image.id);
     site.podwright(&["image", "prune", "-f"]).expect();
     assert_eq!(site.leftovers("root"), Vec::<String>::new());
