@@ -235,10 +235,7 @@ impl Engine {
         if name.is_default() {
             return Err(NetworksError::Default(name.clone()));
         }
-        let observed = self.store.observed()?;
-        if observed.pods_on(name).next().is_none() {
-            network::remove_unused(&sandbox::network_of(&self.paths, name))?;
-        }
+        self.remove_bridge_if_unused(&self.store.observed()?, name)?;
         Ok(self.store.remove_network(name)?)
     }
 
@@ -246,9 +243,18 @@ impl Engine {
     pub(super) fn remove_unused_networks(&self) -> Result<(), EngineError> {
         let observed = self.store.observed()?;
         for name in names(&observed) {
-            if observed.pods_on(&name).next().is_none() {
-                network::remove_unused(&sandbox::network_of(&self.paths, &name))?;
-            }
+            self.remove_bridge_if_unused(&observed, &name)?;
+        }
+        Ok(())
+    }
+
+    fn remove_bridge_if_unused(
+        &self,
+        observed: &Observed,
+        name: &NetworkName,
+    ) -> Result<(), EngineError> {
+        if observed.pods_on(name).next().is_none() {
+            network::remove_unused(&sandbox::network_of(&self.paths, name))?;
         }
         Ok(())
     }

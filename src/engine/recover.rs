@@ -89,16 +89,7 @@ impl Engine {
 
     /// Returns what was asked by commands that are gone.
     fn orphans(&self) -> Result<Vec<Unfetched>, EngineError> {
-        let mut unfetched = self.store.unfetched()?;
-        let mut failed = None;
-        unfetched.retain(|intent| match lives(&intent.asker, &self.process.boot) {
-            Ok(lives) => !lives,
-            Err(error) => {
-                failed.get_or_insert(error);
-                false
-            }
-        });
-        failed.map_or(Ok(unfetched), Err)
+        self.whose_command_is_gone(self.store.unfetched()?, |intent| &intent.asker)
     }
 
     /// Rings for what dead commands had written down and perhaps not rung for; nobody will fetch the outcome.
@@ -170,14 +161,18 @@ impl Engine {
 
     /// Returns the runs whose commands are gone.
     pub(super) fn dead_runs(&self) -> Result<Vec<Run>, EngineError> {
-        let mut runs = self.store.runs()?;
-        if runs.is_empty() {
-            return Ok(runs);
-        }
+        self.whose_command_is_gone(self.store.runs()?, |run| &run.process)
+    }
+
+    fn whose_command_is_gone<T>(
+        &self,
+        all: Vec<T>,
+        command: impl Fn(&T) -> &ProcessRef,
+    ) -> Result<Vec<T>, EngineError> {
         let mut dead = Vec::new();
-        for run in runs.drain(..) {
-            if !lives(&run.process, &self.process.boot)? {
-                dead.push(run);
+        for one in all {
+            if !lives(command(&one), &self.process.boot)? {
+                dead.push(one);
             }
         }
         Ok(dead)

@@ -17,7 +17,7 @@ use super::network::{
 use super::paths::{Paths, PodPaths};
 use crate::fault;
 use crate::model::infra::IpcNamespace;
-use crate::model::network::NetworkSpec;
+use crate::model::network::{NetworkSpec, parse_mac};
 use crate::model::observed::{AssignedAddress, Observed, PodRecord};
 use crate::model::pod::PodSpec;
 use crate::names::{NetworkName, PodId};
@@ -287,14 +287,6 @@ fn mac_of(pod: &PodRecord, network: &NetworkName) -> Option<[u8; 6]> {
 /// Returns the host's ends of a pod's cables.
 pub fn links_of(pod: &PodRecord) -> impl Iterator<Item = LinkName> {
     (0..pod.addresses.len()).map(|place| PodNetwork::link_of(&pod.id, place))
-}
-
-fn parse_mac(text: &str) -> Option<[u8; 6]> {
-    let bytes: Vec<u8> = text
-        .split(':')
-        .map(|part| u8::from_str_radix(part, 16).ok())
-        .collect::<Option<_>>()?;
-    bytes.try_into().ok()
 }
 
 /// Sets the host name and the sysctls, each in the pod's own namespace for it.

@@ -1,8 +1,8 @@
 //! What is asked of pods and what became of it: the intents in the database.
 //!
 //! An intent is written by a command, carried out by the pod's supervisor, and forgotten by the command
-//! once it has read the outcome. When the command died before, the next one sees to it. Those of a pod that was removed stay for whoever still waits, with the
-//! name of the command that removed it; the last few thousand are kept.
+//! once it has read the outcome. When the command died before, the next one sees to it. Those of a pod that was
+//! removed stay for whoever still waits, with the name of the command that removed it; the last few thousand are kept.
 
 use rusqlite::{OptionalExtension as _, Transaction, params};
 

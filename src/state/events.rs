@@ -89,8 +89,7 @@ pub(super) fn write_of_container(
     let Some(pod) = pod(tx, &container.pod)? else {
         return Ok(());
     };
-    let subject = EventSubject::container(&pod.record, &container);
-    write(tx, &[now(subject, action)])
+    write_now(tx, EventSubject::container(&pod.record, &container), action)
 }
 
 /// Writes that something came or went, in the transaction that says so.

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use k8s_openapi::api::core::v1;
 
 use crate::model::infra::EtcHostname;
-use crate::model::network::{Attachment, Protocol, PublishedPort};
+use crate::model::network::{self, Attachment, Protocol, PublishedPort};
 use crate::model::pod::ContainerNaming;
 use crate::names::{DnsName, NetworkName};
 
@@ -144,14 +144,9 @@ fn parse_attachment(text: &str) -> Result<Attachment, OptionError> {
 /// # Errors
 /// The text is not six bytes in hexadecimal, or names a group of interfaces.
 pub fn parse_mac(text: &str) -> Result<String, OptionError> {
-    let byte = |text: &str| match text.len() {
-        2 if text.bytes().all(|byte| byte.is_ascii_hexdigit()) => u8::from_str_radix(text, 16).ok(),
-        _ => None,
-    };
-    let bytes: Option<Vec<u8>> = text.split(':').map(byte).collect();
-    match bytes.as_deref() {
+    match network::parse_mac(text) {
         // The lowest bit of the first byte is that of groups (IEEE 802).
-        Some([first, _, _, _, _, _]) if first & 1 == 0 => Ok(text.to_ascii_lowercase()),
+        Some([first, ..]) if first & 1 == 0 => Ok(text.to_ascii_lowercase()),
         _ => Err(OptionError::Mac {
             text: text.to_owned(),
         }),

@@ -11,12 +11,10 @@ use super::super::view::words;
 use super::Context;
 use super::consent::is_meant;
 use super::lifecycle::outcome;
-use super::network;
+use super::{network, volume};
 use crate::engine::Engine;
 use crate::engine::care::{Pruned, Unused, Usage};
 use crate::engine::catalog::Removed;
-use crate::names::VolumeName;
-use crate::state::VolumeRemoval;
 
 /// One kind of things in `system df`, with podman's fields.
 #[derive(Debug, Serialize)]
@@ -131,7 +129,10 @@ pub(super) fn prune_all(context: &mut Context<'_>, prune: &PruneAll) -> Result<(
     }
     let networks = network::sweep(&mut engine, &[])?;
     let volumes = match prune.volumes {
-        true => sweep_volumes(&mut engine)?,
+        true => {
+            let unused = volume::unused(&engine.observed()?);
+            volume::sweep(&mut engine, unused)?
+        }
         false => Vec::new(),
     };
     let pruned = sweep_images(&mut engine, prune.all, &prune.filters)?;
@@ -179,23 +180,4 @@ fn sweep_images(engine: &mut Engine, all: bool, filters: &[Filter]) -> Result<Pr
         false => Unused::Nameless,
     };
     Ok(engine.prune_images(which, |image| kept.contains(&image.id))?)
-}
-
-fn sweep_volumes(engine: &mut Engine) -> Result<Vec<String>, Error> {
-    let observed = engine.observed()?;
-    let volumes = observed
-        .volumes
-        .iter()
-        .map(|volume| volume.spec.name.clone());
-    let unused: Vec<VolumeName> = volumes
-        .filter(|name| !observed.pods.iter().any(|pod| pod.claims(name)))
-        .collect();
-    let mut removed = Vec::new();
-    for name in unused {
-        // One that somebody has begun to use meanwhile stays.
-        if engine.remove_volume(&name)? == VolumeRemoval::Removed {
-            removed.push(name.to_string());
-        }
-    }
-    Ok(removed)
 }

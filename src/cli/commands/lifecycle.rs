@@ -17,7 +17,7 @@ use super::find::{self, Found};
 use crate::engine::wishes::Wish;
 use crate::engine::{Engine, EngineError};
 use crate::model::container::StopSignal;
-use crate::model::observed::{ContainerRecord, Observed};
+use crate::model::observed::{ContainerRecord, Observed, ObservedPod};
 use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus};
 use crate::names::{ContainerId, ImageId, PodId};
@@ -487,6 +487,23 @@ pub(super) fn about(word: &str, error: EngineError) -> Error {
         name: word.to_owned(),
         source: Box::new(error),
     }
+}
+
+/// Removes the pods that use something which is to go; one that went by itself meanwhile is no error.
+pub(super) fn remove_user_pods<'o>(
+    engine: &mut Engine,
+    users: impl Iterator<Item = &'o ObservedPod>,
+    time: Option<u64>,
+) -> Result<(), Error> {
+    let grace = time.map(Seconds);
+    let pods: Vec<_> = users.map(|pod| (pod.record.id.clone(), grace)).collect();
+    for (_, removed) in engine.remove_pods(&pods)? {
+        match removed {
+            Ok(()) | Err(EngineError::Removed) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
 }
 
 /// Returns success if nothing failed.

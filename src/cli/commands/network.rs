@@ -9,16 +9,15 @@ use super::super::filter;
 use super::super::output::Format;
 use super::super::view::{NetworkRow, Width};
 use super::consent::is_meant;
-use super::lifecycle::outcome;
+use super::lifecycle::{outcome, remove_user_pods};
 use super::ps::headings;
 use super::volume::{pairs, usage};
 use super::{Context, inspect};
 use crate::clock::{Clock as _, SystemClock};
+use crate::engine::Engine;
 use crate::engine::networks::{NetworkWish, NetworksError};
-use crate::engine::{Engine, EngineError};
 use crate::model::network::NetworkRecord;
 use crate::model::observed::Observed;
-use crate::model::quantity::Seconds;
 use crate::names::NetworkName;
 use crate::state::NetworkRemoval;
 
@@ -197,16 +196,8 @@ fn remove_one(
     arguments: &RemoveNetworks,
 ) -> Result<Option<NetworkName>, Error> {
     if arguments.force && !name.is_default() {
-        let grace = arguments.time.map(Seconds);
         let users = observed.pods_on(name);
-        let pods: Vec<_> = users.map(|pod| (pod.record.id.clone(), grace)).collect();
-        for (_, removed) in engine.remove_pods(&pods)? {
-            match removed {
-                // It went with another of the networks.
-                Ok(()) | Err(EngineError::Removed) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        remove_user_pods(engine, users, arguments.time)?;
     }
     match engine.remove_network(name)? {
         NetworkRemoval::Removed => Ok(Some(name.clone())),

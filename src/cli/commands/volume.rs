@@ -10,14 +10,13 @@ use super::super::filter;
 use super::super::output::Format;
 use super::super::view::{VolumeRow, volumes};
 use super::consent::is_meant;
-use super::lifecycle::outcome;
+use super::lifecycle::{outcome, remove_user_pods};
 use super::ps::headings;
 use super::{Context, inspect};
 use crate::clock::{Clock as _, IdSource as _, RandomIds, SystemClock};
 use crate::engine::Engine;
 use crate::engine::named::Made;
 use crate::model::observed::{Observed, VolumeRecord};
-use crate::model::quantity::Seconds;
 use crate::model::volume::{Backing, NamedVolumeSpec, Owner};
 use crate::names::{VolumeName, hex};
 use crate::state::VolumeRemoval;
@@ -179,22 +178,35 @@ fn prune(context: &mut Context<'_>, arguments: &PruneVolumes) -> Result<(), Erro
     let mut engine = context.engine("volume prune")?;
     let mut observed = engine.observed()?;
     keep(&mut observed, &arguments.filters)?;
-    let unused: Vec<VolumeName> = observed
-        .volumes
-        .iter()
-        .map(|record| record.spec.name.clone())
-        .filter(|name| !observed.pods.iter().any(|pod| pod.claims(name)))
-        .collect();
+    let unused = unused(&observed);
     if unused.is_empty() || (!arguments.force && !is_meant(context, &warning(&unused))?) {
         return Ok(());
     }
+    for name in sweep(&mut engine, unused)? {
+        context.output.line(name)?;
+    }
+    Ok(context.output.flush()?)
+}
+
+/// Returns the volumes that no pod names.
+pub(super) fn unused(observed: &Observed) -> Vec<VolumeName> {
+    let volumes = observed.volumes.iter();
+    volumes
+        .map(|volume| volume.spec.name.clone())
+        .filter(|name| !observed.pods.iter().any(|pod| pod.claims(name)))
+        .collect()
+}
+
+/// Removes volumes that nothing used a moment ago, and returns the names of those that are gone.
+pub(super) fn sweep(engine: &mut Engine, unused: Vec<VolumeName>) -> Result<Vec<String>, Error> {
+    let mut removed = Vec::new();
     for name in unused {
         // One that somebody has begun to use meanwhile stays.
         if engine.remove_volume(&name)? == VolumeRemoval::Removed {
-            context.output.line(name)?;
+            removed.push(name.to_string());
         }
     }
-    Ok(context.output.flush()?)
+    Ok(removed)
 }
 
 fn warning(volumes: &[VolumeName]) -> String {
@@ -246,15 +258,7 @@ fn remove_one(
     };
     if arguments.force {
         let users = observed.pods.iter().filter(|pod| pod.claims(&name));
-        let grace = arguments.time.map(Seconds);
-        let pods: Vec<_> = users.map(|pod| (pod.record.id.clone(), grace)).collect();
-        for (_, removed) in engine.remove_pods(&pods)? {
-            match removed {
-                // It went with another of the volumes.
-                Ok(()) | Err(crate::engine::EngineError::Removed) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
+        remove_user_pods(engine, users, arguments.time)?;
     }
     match engine.remove_volume(&name)? {
         VolumeRemoval::Removed => Ok(Some(name)),

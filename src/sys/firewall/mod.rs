@@ -1,7 +1,8 @@
 //! Port forwarding and masquerading by one nftables table.
 //!
 //! `nft(8)` is run with text on its standard input, one transaction a call: either all of it
-//! happens or nothing. What is there is asked of the kernel where that is simple. Only the table given is ever changed. What the table does:
+//! happens or nothing. What is there is asked of the kernel where that is simple. Only the table
+//! given is ever changed. What the table does:
 //!
 //! ```text
 //! guard (raw)    a packet from the bridge to or from 127.0.0.0/8 is dropped: `route_localnet`
