@@ -216,24 +216,22 @@ impl Engine {
         images: &[ImageRecord],
         action: &EventAction,
     ) -> Result<(), EngineError> {
-        for image in images {
+        let done = images.iter().flat_map(|image| {
             let named = image.names.iter().map(ToString::to_string);
             let nameless = image.names.is_empty().then(String::new);
-            for name in named.chain(nameless) {
-                let id = image.id.to_string();
-                self.note(EventSubject::Image { id, name }, action.clone())?;
-            }
-        }
-        Ok(())
+            named
+                .chain(nameless)
+                .map(|name| (subject(image, name), action.clone()))
+        });
+        self.note_all(done)
     }
 
     /// Notes that names and images have gone.
     pub(super) fn note_removed(&mut self, record: &ImageRecord) -> Result<(), EngineError> {
         self.note_images(std::slice::from_ref(record), &EventAction::Untag)?;
-        let id = record.id.to_string();
         let name = record.names.first().map(ToString::to_string);
-        let name = name.unwrap_or_default();
-        self.note(EventSubject::Image { id, name }, EventAction::Remove)
+        let gone = subject(record, name.unwrap_or_default());
+        self.note(gone, EventAction::Remove)
     }
 
     /// Takes a name off an image, and the image with its last name; an id removes all of its names.
@@ -292,5 +290,13 @@ impl Engine {
             collector.sweep(&live)?;
         }
         Ok(())
+    }
+}
+
+/// Names an image by one of its names.
+fn subject(image: &ImageRecord, name: String) -> EventSubject {
+    EventSubject::Image {
+        id: image.id.to_string(),
+        name,
     }
 }

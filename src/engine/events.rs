@@ -25,13 +25,28 @@ impl Engine {
     /// # Errors
     /// The database cannot be written.
     pub fn note(&mut self, subject: EventSubject, action: EventAction) -> Result<(), EngineError> {
-        let event = EventRecord {
-            at: jiff::Timestamp::now(),
-            subject,
-            action,
-            reason: None,
-            message: None,
-        };
-        Ok(self.store.note(&[event])?)
+        self.note_all([(subject, action)])
+    }
+
+    /// Notes what a command did to several things, in one transaction.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn note_all(
+        &mut self,
+        done: impl IntoIterator<Item = (EventSubject, EventAction)>,
+    ) -> Result<(), EngineError> {
+        let at = jiff::Timestamp::now();
+        let events: Vec<EventRecord> = done
+            .into_iter()
+            .map(|(subject, action)| EventRecord {
+                at,
+                subject,
+                action,
+                reason: None,
+                message: None,
+            })
+            .collect();
+        Ok(self.store.note(&events)?)
     }
 }

@@ -1,6 +1,5 @@
 //! What stands between the program and a registry: a token server, a proxy, an index, a pod's own secret.
 
-use std::fs;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
@@ -8,7 +7,7 @@ use std::thread;
 
 use crate::access::{guarded, small};
 use crate::image::{Packing, tar, write, write_index};
-use crate::site::{ADDRESS, Ran, Registry, Site};
+use crate::site::{ADDRESS, Registry, Site};
 
 /// The head of a request.
 struct Request {
@@ -295,19 +294,7 @@ fn a_pods_own_secret_opens_the_registry_for_its_play_alone() {
     let secret = format!(
         "apiVersion: v1\nkind: Secret\nmetadata: {{name: key}}\ntype: kubernetes.io/dockerconfigjson\nstringData: {{.dockerconfigjson: '{config}'}}\n---\n"
     );
-    let play = |name: &str, yaml: String| -> Ran {
-        let file = site.path(&format!("{name}.yaml"));
-        fs::write(&file, yaml).unwrap();
-        let file = file.to_str().unwrap().to_owned();
-        site.podwright(&[
-            "kube",
-            "play",
-            "--tls-verify=false",
-            "-q",
-            "--start=false",
-            &file,
-        ])
-    };
+    let play = |name: &str, yaml: String| site.play(name, &yaml);
     let told = play("bare", pod("bare", "")).refused();
     assert!(told.contains("refuses access"), "{told}");
     let keyed = "  imagePullSecrets: [{name: key}]\n";

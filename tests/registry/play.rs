@@ -1,7 +1,5 @@
 //! Pulls of a play: by policy, before anything is touched, told at their place.
 
-use std::fs;
-
 use crate::image::{Packing, tar, write};
 use crate::site::{ADDRESS, Ran, Registry, Site};
 
@@ -13,17 +11,7 @@ fn play(site: &Site, pods: &[(&str, &str, &str)]) -> Ran {
         )
     };
     let text: Vec<String> = pods.iter().map(pod).collect();
-    let file = site.path("pods.yaml");
-    fs::write(&file, text.join("---\n")).unwrap();
-    let file = file.to_str().unwrap();
-    site.podwright(&[
-        "kube",
-        "play",
-        "--tls-verify=false",
-        "-q",
-        "--start=false",
-        file,
-    ])
+    site.play("pods", &text.join("---\n"))
 }
 
 fn publish(site: &Site, name: &str, content: &str) -> String {

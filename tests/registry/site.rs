@@ -153,6 +153,21 @@ impl Site {
             .collect()
     }
 
+    /// Plays a manifest without starting what it describes.
+    pub(crate) fn play(&self, name: &str, yaml: &str) -> Ran {
+        let file = self.path(&format!("{name}.yaml"));
+        fs::write(&file, yaml).unwrap();
+        let file = file.to_str().unwrap();
+        self.podwright(&[
+            "kube",
+            "play",
+            "--tls-verify=false",
+            "-q",
+            "--start=false",
+            file,
+        ])
+    }
+
     /// Returns the names of what is in one part of a store: `layers`, `downloads`.
     pub(crate) fn content(&self, root: &str, part: &str) -> Vec<String> {
         // A command that was killed early has not made it yet.
