@@ -107,16 +107,14 @@ pub(super) fn of_pod(pod: &PodRecord) -> Vec<NetworkRecord> {
     assigned
         .filter(|assigned| !assigned.network.is_default())
         .filter_map(|assigned| match (assigned.address, assigned.gateway) {
-            (IpAddr::V4(address), IpAddr::V4(gateway)) => Some(NetworkRecord {
-                name: assigned.network.clone(),
-                created: pod.created,
-                subnet: Ipv4Subnet::containing(address, assigned.prefix),
-                gateway,
-                range: None,
-                internal: assigned.internal,
-                nameless: false,
-                labels: Labels::new(),
-            }),
+            (IpAddr::V4(address), IpAddr::V4(gateway)) => {
+                let subnet = Ipv4Subnet::containing(address, assigned.prefix);
+                let name = assigned.network.clone();
+                Some(NetworkRecord {
+                    internal: assigned.internal,
+                    ..NetworkRecord::new(name, pod.created, subnet, gateway)
+                })
+            }
             _ => None,
         })
         .collect()
@@ -145,16 +143,9 @@ impl Engine {
         let made = std::fs::metadata(root)
             .and_then(|metadata| metadata.created().or_else(|_| metadata.modified()))
             .map_err(EngineError::io(root))?;
-        Ok(NetworkRecord {
-            name,
-            created: Timestamp::try_from(made).unwrap_or_default(),
-            subnet,
-            gateway: subnet.first_host(),
-            range: None,
-            internal: false,
-            nameless: false,
-            labels: Labels::new(),
-        })
+        let made = Timestamp::try_from(made).unwrap_or_default();
+        let gateway = subnet.first_host();
+        Ok(NetworkRecord::new(name, made, subnet, gateway))
     }
 
     /// Makes a network: its record; bridge and table come with its first pod.

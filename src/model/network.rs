@@ -49,6 +49,26 @@ impl AddressRange {
 }
 
 impl NetworkRecord {
+    /// Returns a network that leads outside and of which nothing more was asked.
+    #[must_use]
+    pub fn new(
+        name: NetworkName,
+        created: Timestamp,
+        subnet: Ipv4Subnet,
+        gateway: Ipv4Addr,
+    ) -> Self {
+        Self {
+            name,
+            created,
+            subnet,
+            gateway,
+            range: None,
+            internal: false,
+            nameless: false,
+            labels: Labels::new(),
+        }
+    }
+
     /// Returns the id of the network: it follows from the name, as podman has it.
     #[must_use]
     pub fn id(&self) -> String {

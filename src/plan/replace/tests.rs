@@ -28,16 +28,12 @@ fn host() -> Host {
 }
 
 fn network() -> NetworkRecord {
-    NetworkRecord {
-        name: NetworkName::default_network(),
-        created: jiff::Timestamp::UNIX_EPOCH,
-        subnet: "10.0.0.0/24".parse().unwrap(),
-        gateway: [10, 0, 0, 1].into(),
-        range: None,
-        internal: false,
-        nameless: false,
-        labels: BTreeMap::new(),
-    }
+    NetworkRecord::new(
+        NetworkName::default_network(),
+        jiff::Timestamp::UNIX_EPOCH,
+        "10.0.0.0/24".parse().unwrap(),
+        [10, 0, 0, 1].into(),
+    )
 }
 
 fn planned(spec: &str, observed: &Observed) -> Plan {
