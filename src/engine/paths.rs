@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use crate::names::{ContainerName, PodId, VolumeName};
+use crate::names::{ContainerName, PodId, VolumeName, hex};
 
 /// The directories of one installation; nothing of it lies anywhere else.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,8 +26,16 @@ impl Paths {
     pub const DEFAULT_ROOT: &'static str = "/var/lib/podwright";
     /// The runroot of an installation for root.
     pub const DEFAULT_RUNROOT: &'static str = "/run/podwright";
-    /// The cgroup that all pods are in.
-    pub const DEFAULT_CGROUP_PARENT: &'static str = "/podwright";
+
+    /// Returns the cgroup that the pods of a root are in when nobody chose one: a root's own, for what no
+    /// pod is recorded of there is removed.
+    #[must_use]
+    pub fn cgroup_parent_of(root: &Path) -> String {
+        match root == Path::new(Self::DEFAULT_ROOT) {
+            true => "/podwright".to_owned(),
+            false => format!("/podwright-{}", tag_of(root)),
+        }
+    }
 
     /// Returns where images rest.
     #[must_use]
@@ -91,6 +100,11 @@ impl Paths {
     pub fn is_default(&self) -> bool {
         self.root == Path::new(Self::DEFAULT_ROOT)
     }
+}
+
+/// Returns what tells the names of a root's things in the kernel from those of another root.
+pub(super) fn tag_of(root: &Path) -> String {
+    hex(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..3])
 }
 
 /// The directories of one pod.
@@ -181,5 +195,22 @@ impl PodPaths {
     #[must_use]
     pub fn container_cgroup(&self, container: &ContainerName) -> String {
         format!("{}/{container}", self.cgroup)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What one root removes because it knows no pod there may be a pod of another root.
+    #[test]
+    fn no_two_roots_share_a_cgroup() {
+        let cgroups = [Paths::DEFAULT_ROOT, "/srv/one", "/srv/two"]
+            .map(|root| Paths::cgroup_parent_of(Path::new(root)));
+        assert_eq!(cgroups[0], "/podwright");
+        assert_ne!(cgroups[1], cgroups[2]);
+        for cgroup in &cgroups[1..] {
+            assert!(cgroup.starts_with("/podwright-"), "{cgroup}");
+        }
     }
 }

@@ -124,7 +124,7 @@ pub struct Global {
     /// Levels below `warn` print what `warn` prints: there is nothing more to tell.
     #[arg(long, global = true, value_name = "LEVEL", value_enum, default_value_t = LogLevel::Warn, hide_possible_values = true)]
     pub log_level: LogLevel,
-    /// Cgroup below which the pods' cgroups are made.
+    /// Cgroup below which the pods' cgroups are made: this root's alone.
     #[arg(long, global = true, value_name = "PATH", hide = true)]
     pub cgroup_parent: Option<PathBuf>,
     #[command(flatten)]

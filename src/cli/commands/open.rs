@@ -32,14 +32,15 @@ pub(super) fn paths(global: &Global) -> Paths {
         true => PathBuf::from(Paths::DEFAULT_RUNROOT),
         false => of_user("XDG_RUNTIME_DIR", ".local/run"),
     };
+    let root = global.root.clone().unwrap_or_else(default_root);
     let cgroup = global.cgroup_parent.as_ref();
     Paths {
-        root: global.root.clone().unwrap_or_else(default_root),
-        runroot: global.runroot.clone().unwrap_or_else(default_runroot),
         cgroup_parent: cgroup.map_or_else(
-            || Paths::DEFAULT_CGROUP_PARENT.to_owned(),
+            || Paths::cgroup_parent_of(&root),
             |path| path.to_string_lossy().into_owned(),
         ),
+        root,
+        runroot: global.runroot.clone().unwrap_or_else(default_runroot),
         runtime: global.runtime.clone(),
     }
 }

@@ -7,6 +7,7 @@ use std::path::Path;
 use sha2::{Digest as _, Sha256};
 
 use super::NetworkError;
+use crate::engine::paths::tag_of;
 use crate::names::{NetworkName, hex};
 use crate::subnet::Ipv4Subnet;
 use crate::sys::firewall::{Firewall, FirewallError};
@@ -56,8 +57,7 @@ impl HostNetwork {
     /// Returns the default network of any other root directory.
     #[must_use]
     pub fn of_root(root: &Path) -> Self {
-        let digest = Sha256::digest(root.as_os_str().as_encoded_bytes());
-        Self::named(&hex(&digest[..3]))
+        Self::named(&tag_of(root))
     }
 
     /// Returns another network of a root directory.
