@@ -16,6 +16,7 @@
 //! The modules stand in layer order: a module names only those above it in this list.
 
 // 0 vocabulary
+pub mod causes;
 pub mod clock;
 pub mod fault;
 pub mod names;

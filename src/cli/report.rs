@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use super::error::Error;
 use super::output::{OutputError, stderr_has_colour, tell};
+use crate::causes::chain;
 use crate::image::ImageError;
 use crate::image::registry::RegistryError;
 
@@ -201,21 +202,6 @@ fn several(errors: &[Error]) -> Report {
             .flat_map(|report| report.lines)
             .collect(),
     }
-}
-
-/// Joins an error and its causes with colons, each said once.
-pub(super) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.ends_with(&words) {
-            text.push_str(": ");
-            text.push_str(&words);
-        }
-        cause = error.source();
-    }
-    text
 }
 
 #[cfg(test)]

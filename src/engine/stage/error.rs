@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::causes::chain;
+
 /// What a stage was doing when it failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Step {
@@ -67,16 +69,7 @@ impl CreateError {
 
     /// Takes an error with its causes, which are joined with colons.
     pub(crate) fn caused(step: Step, error: &dyn std::error::Error) -> Self {
-        let mut message = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            let words = error.to_string();
-            if !message.contains(&words) {
-                message = format!("{message}: {words}");
-            }
-            cause = error.source();
-        }
-        Self::new(step, message)
+        Self::new(step, chain(error))
     }
 
     /// Returns the exit code a shell would show: 127 not found, 126 not executable, else 125.

@@ -1,0 +1,205 @@
+//! Makes what a container needs, gathers the facts about it, and has its launch decided.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+
+use super::bundle::{make_bundle, make_layer};
+use super::{Context, StartError};
+use crate::engine::facts::{Facts, Node};
+use crate::engine::installation::EngineError;
+use crate::engine::launch::{
+    self, HostDevice, HostFacts, JoinedNamespaces, Launch, LaunchError, LaunchFacts, PidChoice,
+    PodFiles, ResolvedVolume, RootFs,
+};
+use crate::engine::objects::Objects;
+use crate::engine::{sandbox, volumes};
+use crate::fault;
+use crate::image::ImageRecord;
+use crate::image::rootfs::lower_directories;
+use crate::model::container::{ContainerSpec, SeccompProfile};
+use crate::model::infra::{IpcNamespace, PidNamespace};
+use crate::model::observed::{ContainerRecord, VolumeRecord};
+use crate::model::volume::VolumeSpec;
+use crate::names::{ContainerName, VolumeName};
+use crate::sys::namespace::NamespaceKind;
+
+/// A container of the pod: what is wanted of it, what is recorded, and what it is made from.
+pub(super) struct Member<'a> {
+    spec: ContainerSpec,
+    record: &'a ContainerRecord,
+    image: &'a ImageRecord,
+}
+
+impl Member<'_> {
+    pub(super) fn name(&self) -> &ContainerName {
+        &self.record.name
+    }
+}
+
+impl Context {
+    /// Returns the container at a place among the pod's.
+    pub(super) fn member(&self, place: usize) -> Result<Member<'_>, StartError> {
+        let record = &self.records[place];
+        let spec = self.pod.spec.container(&record.name);
+        Ok(Member {
+            spec: without_terminal(spec.ok_or(EngineError::Removed)?),
+            record,
+            image: self.image(record).ok_or(StartError::NoImage)?,
+        })
+    }
+
+    /// Makes the volumes, the bundle and the layer of a container, and decides its launch.
+    pub(super) fn prepare(&self, member: &Member<'_>, fresh: bool) -> Result<Launch, StartError> {
+        let (objects, named_volumes) = self
+            .ledger
+            .read(|store| Ok((store.objects()?, store.volumes()?)))
+            .map_err(EngineError::from)?;
+        let objects = Objects::load(&self.installation, &objects).map_err(EngineError::from)?;
+        let node = Node::of_host();
+        let facts = Facts {
+            pod: &self.pod,
+            objects: &objects,
+            node: &node,
+        };
+        let places = self.make_volumes(&facts, &named_volumes)?;
+        fault::point("with the volumes made");
+        let paths = self.paths();
+        let bundle = paths.bundle(member.name());
+        make_bundle(&bundle)?;
+        let lower = lower_directories(&self.content, member.image);
+        let rootfs = make_layer(&paths.layer(member.name()), lower, fresh)?;
+        self.decide(member, &facts, &places, bundle, rootfs)
+    }
+
+    /// Makes what is missing of the pod's volumes, one thread at a time.
+    fn make_volumes(
+        &self,
+        facts: &Facts<'_>,
+        named: &[VolumeRecord],
+    ) -> Result<volumes::Places, StartError> {
+        let _turn = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
+        volumes::prepare(&self.installation, facts, named)
+            .map_err(|(name, source)| StartError::Volume { name, source })
+    }
+
+    fn decide(
+        &self,
+        member: &Member<'_>,
+        facts: &Facts<'_>,
+        places: &volumes::Places,
+        bundle: PathBuf,
+        rootfs: RootFs,
+    ) -> Result<Launch, StartError> {
+        let paths = self.paths();
+        let container = &member.spec;
+        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
+        let devices = devices(container)?;
+        let profile = match self.pod.spec.effective_seccomp(container) {
+            SeccompProfile::Localhost(path) => Some(read_profile(path)?),
+            _ => None,
+        };
+        let launch = launch::decide(
+            &self.pod.spec,
+            container,
+            LaunchFacts {
+                id: member.record.id.clone(),
+                pod: paths.run.clone(),
+                rootfs,
+                stdout: bundle.join("stdout"),
+                stderr: bundle.join("stderr"),
+                cgroup: paths.container_cgroup(member.name()),
+                filters: self.installation.filters(),
+                runtime: self.installation.runtime.clone(),
+                image: &member.image.config,
+                hostname: &self.hostname(),
+                namespaces: &self.namespaces(),
+                files: &self.files(&bundle),
+                volumes: &self.resolved(places),
+                devices: &devices,
+                values: facts,
+                seccomp_profile: profile.as_deref(),
+                host: &host,
+                bundle,
+            },
+        )?;
+        Ok(launch)
+    }
+
+    /// Returns the files that a container with this bundle sees of its pod.
+    fn files(&self, bundle: &Path) -> PodFiles {
+        let paths = self.paths();
+        let existing = |name: &str| Some(paths.etc(name)).filter(|path| path.exists());
+        PodFiles {
+            shm: match self.pod.spec.infra.shared.ipc {
+                IpcNamespace::Pod => paths.shm(),
+                IpcNamespace::Host => PathBuf::from("/dev/shm"),
+            },
+            hosts: existing("hosts"),
+            hostname: existing("hostname"),
+            resolv_conf: existing("resolv.conf"),
+            termination_message: Some(bundle.join("termination-log")),
+        }
+    }
+
+    fn resolved(&self, places: &volumes::Places) -> BTreeMap<VolumeName, ResolvedVolume> {
+        let resolve = |name: &VolumeName, path: &PathBuf| ResolvedVolume {
+            path: path.clone(),
+            read_only: is_read_only(&self.pod.spec.volumes[name]),
+        };
+        let places = places.iter();
+        places
+            .map(|(name, path)| (name.clone(), resolve(name, path)))
+            .collect()
+    }
+
+    /// Returns the namespaces that the pod's containers join.
+    pub(super) fn namespaces(&self) -> JoinedNamespaces {
+        let (spec, paths) = (&self.pod.spec, self.paths());
+        let own = sandbox::own_namespaces(spec);
+        let path = |kind: NamespaceKind| {
+            own.contains(&kind)
+                .then(|| paths.namespace(kind.file_name()))
+        };
+        JoinedNamespaces {
+            net: path(NamespaceKind::Net),
+            ipc: path(NamespaceKind::Ipc),
+            uts: path(NamespaceKind::Uts),
+            pid: match spec.infra.shared.pid {
+                PidNamespace::Container => PidChoice::Own,
+                PidNamespace::Pod => PidChoice::Joined(paths.namespace("pid")),
+                PidNamespace::Host => PidChoice::Host,
+            },
+        }
+    }
+}
+
+/// A terminal would end with the supervisor that holds it; output goes to the log instead.
+fn without_terminal(container: &ContainerSpec) -> ContainerSpec {
+    let mut container = container.clone();
+    container.terminal.tty = false;
+    container
+}
+
+/// Returns the host's devices that a container is given: all of them, or none.
+fn devices(container: &ContainerSpec) -> Result<Vec<HostDevice>, EngineError> {
+    match container.privileges.privileged {
+        Some(true) => launch::host::host_devices().map_err(EngineError::io(Path::new("/dev"))),
+        Some(false) | None => Ok(Vec::new()),
+    }
+}
+
+fn is_read_only(volume: &VolumeSpec) -> bool {
+    match volume {
+        VolumeSpec::Projected { .. } | VolumeSpec::Image { .. } => true,
+        VolumeSpec::Claim { read_only, .. } => *read_only,
+        VolumeSpec::HostPath { .. } | VolumeSpec::EmptyDir { .. } => false,
+    }
+}
+
+/// Where profiles of the type `Localhost` lie, as the kubelet has it.
+const PROFILE_ROOT: &str = "/var/lib/kubelet/seccomp";
+
+fn read_profile(path: &Path) -> Result<String, LaunchError> {
+    launch::seccomp::read_profile(Path::new(PROFILE_ROOT), path)
+}
