@@ -74,25 +74,43 @@ fn object_words(source: &EnvSource) -> String {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Launch {
-    pub id: ContainerId,
-    /// The tmpfs of its pod, beside those of all other pods.
-    pub pod: PathBuf,
-    /// Holds `config.json`, the mount point `rootfs`, and what the stage prepares.
-    pub bundle: PathBuf,
-    pub rootfs: RootFs,
+    pub site: Site,
     pub sources: Vec<Source>,
-    /// FIFOs that exist.
-    pub stdout: PathBuf,
-    pub stderr: PathBuf,
-    /// The container's cgroup, absolute in the cgroup tree.
-    pub cgroup: String,
-    /// Where compiled filters of system calls are kept.
-    pub filters: PathBuf,
     /// Another OCI runtime than the embedded one.
     pub runtime: Option<PathBuf>,
     pub user: UserWish,
     pub program: LaunchProgram,
     pub spec: Spec,
+}
+
+/// Where a container lives on the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Site {
+    pub id: ContainerId,
+    /// The tmpfs of its pod, beside those of all other pods.
+    pub pod: PathBuf,
+    /// Holds `config.json`, the mount point `rootfs`, the FIFOs, and what the stage prepares.
+    pub bundle: PathBuf,
+    pub rootfs: RootFs,
+    /// The container's cgroup, absolute in the cgroup tree.
+    pub cgroup: String,
+    /// Where compiled filters of system calls are kept.
+    pub filters: PathBuf,
+}
+
+impl Site {
+    /// Returns the FIFO that takes its output.
+    #[must_use]
+    pub fn stdout(&self) -> PathBuf {
+        self.bundle.join("stdout")
+    }
+
+    /// Returns the FIFO that takes its errors.
+    #[must_use]
+    pub fn stderr(&self) -> PathBuf {
+        self.bundle.join("stderr")
+    }
 }
 
 /// What the first process of a container becomes.
@@ -200,14 +218,7 @@ pub struct ResolvedVolume {
 
 /// What a launch is decided from, beside the specs.
 pub struct LaunchFacts<'a> {
-    pub id: ContainerId,
-    pub pod: PathBuf,
-    pub bundle: PathBuf,
-    pub rootfs: RootFs,
-    pub stdout: PathBuf,
-    pub stderr: PathBuf,
-    pub cgroup: String,
-    pub filters: PathBuf,
+    pub site: Site,
     pub runtime: Option<PathBuf>,
     pub image: &'a ImageConfig,
     /// What `HOSTNAME` says.
@@ -236,11 +247,11 @@ pub fn decide(
     let manifest = env::manifest_env(container, facts.values)?;
     let mounts = mounts::mounts(&MountFacts {
         container,
-        bundle: &facts.bundle,
+        bundle: &facts.site.bundle,
         files: facts.files,
         volumes: facts.volumes,
         cgroups: &facts.host.cgroups,
-        cgroup: &facts.cgroup,
+        cgroup: &facts.site.cgroup,
         env: &manifest,
     })?;
     let process = process(container, &facts, manifest)?;
@@ -248,15 +259,8 @@ pub fn decide(
     let sources = mounts.sources.clone();
     let spec = spec(container, &facts, process, seccomp, mounts);
     Ok(Launch {
-        id: facts.id,
-        pod: facts.pod,
-        bundle: facts.bundle,
-        rootfs: facts.rootfs,
+        site: facts.site,
         sources,
-        stdout: facts.stdout,
-        stderr: facts.stderr,
-        cgroup: facts.cgroup,
-        filters: facts.filters,
         runtime: facts.runtime,
         user: user_wish(pod, container, facts.image, bounding),
         program: LaunchProgram::OfSpec,
@@ -367,7 +371,7 @@ fn spec(
     let limits = &container.process.limits;
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces(facts.namespaces, &facts.host.cgroups))
-        .cgroups_path(&facts.cgroup)
+        .cgroups_path(&facts.site.cgroup)
         .resources(resources::resources(limits, facts.host, rules))
         .devices(facts.devices.iter().map(device).collect::<Vec<_>>())
         .masked_paths(paths(&mounts::MASKED))
@@ -438,6 +442,13 @@ fn device(device: &HostDevice) -> LinuxDevice {
 }
 
 impl Launch {
+    /// Returns whether the container's program has a terminal.
+    #[must_use]
+    pub fn has_terminal(&self) -> bool {
+        let process = self.spec.process().as_ref();
+        process.is_some_and(|process| process.terminal() == Some(true))
+    }
+
     /// Returns the launch with the user that the image knows: ids, groups, capabilities, `HOME`.
     ///
     /// # Errors

@@ -124,7 +124,7 @@ impl CreateStage {
             .and_then(|text| memfd::sealed("launch", &text))
             .map_err(|error| failed(&error))?;
         let (report, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
-        let value = format!("{}-{}", launch.id, std::process::id());
+        let value = format!("{}-{}", launch.site.id, std::process::id());
         let stage = Command::new(program)
             .arg(CREATE)
             .env_clear()
@@ -140,7 +140,7 @@ impl CreateStage {
             stage,
             report,
             mark: format!("{MARK}={value}"),
-            cgroup: launch.cgroup.clone(),
+            cgroup: launch.site.cgroup.clone(),
             is_over: false,
         })
     }

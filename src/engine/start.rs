@@ -217,11 +217,12 @@ impl Context {
         // A start that was killed half-way may have left a process that nobody knows.
         cgroups::kill(&self.paths().container_cgroup(member.name()))?;
         let launch = self.prepare(&member, fresh)?;
-        let streams = open_streams(&launch.bundle).map_err(EngineError::io(&launch.bundle))?;
+        let streams =
+            open_streams(&launch.site.bundle).map_err(EngineError::io(&launch.site.bundle))?;
         self.keep(member.name(), &streams);
         let pid = self.create(&launch, connecting)?;
         fault::point("with a container that nobody knows");
-        hold(*run, pid, &launch.bundle, streams)
+        hold(*run, pid, &launch.site.bundle, streams)
     }
 
     /// Creates a container and waits for its pod's network meanwhile; returns the id of its process.

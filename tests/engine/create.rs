@@ -64,9 +64,11 @@ fn a_stage_that_is_given_up_works_on_at_nothing() {
     let Some(rig) = Rig::new() else { return };
     let mut launch = rig.decide(json!({"command": ["sleep", "1000"]}));
     // What is given up is found by its id, and all tests of this process have the same.
-    launch.id = ContainerId::parse(&"e".repeat(64)).expect("an id");
+    launch.site.id = ContainerId::parse(&"e".repeat(64)).expect("an id");
     let cgroups = Cgroups::detect().expect("cgroups");
-    let group = cgroups.group(Path::new(&launch.cgroup)).expect("a name");
+    let group = cgroups
+        .group(Path::new(&launch.site.cgroup))
+        .expect("a name");
     for step in 0..12 {
         let stage = CreateStage::start(Path::new(PROGRAM), &launch, None).expect("started");
         // At any moment of its work, and when it waits for the word to start what it made.
@@ -74,7 +76,7 @@ fn a_stage_that_is_given_up_works_on_at_nothing() {
         drop(stage);
         assert_eq!(group.pids().expect("read"), Vec::<u32>::new());
         let children = process::children().expect("read");
-        let mark = format!("PODWRIGHT_LAUNCH={}-{}", launch.id, std::process::id());
+        let mark = format!("PODWRIGHT_LAUNCH={}-{}", launch.site.id, std::process::id());
         let mut strays = children.iter();
         assert!(!strays.any(|pid| process::was_started_with(*pid, &mark)));
     }

@@ -14,7 +14,7 @@ use podwright::engine::exec::{self, ExecRequest, Streams};
 use podwright::engine::launch::env::Values;
 use podwright::engine::launch::infra::InfraFacts;
 use podwright::engine::launch::{
-    self, HostFacts, JoinedNamespaces, Launch, LaunchFacts, PodFiles, ResolvedVolume, RootFs,
+    self, HostFacts, JoinedNamespaces, Launch, LaunchFacts, PodFiles, ResolvedVolume, RootFs, Site,
 };
 use podwright::engine::stage::{CreateError, create_with};
 use podwright::image::ImageConfig;
@@ -139,6 +139,21 @@ impl Rig {
         }
     }
 
+    fn site(&self, digit: &str, lower: PathBuf) -> Site {
+        Site {
+            id: ContainerId::parse(&digit.repeat(64)).expect("id"),
+            pod: self.path().to_owned(),
+            bundle: self.bundle(),
+            rootfs: RootFs {
+                lower: vec![lower],
+                upper: self.path().join("upper"),
+                work: self.path().join("work"),
+            },
+            cgroup: self.cgroup(),
+            filters: self.filters(),
+        }
+    }
+
     /// A directory on the host as a volume.
     pub(crate) fn volume(&mut self, name: &str) -> PathBuf {
         let path = self.path().join("volumes").join(name);
@@ -160,18 +175,7 @@ impl Rig {
 
     pub(crate) fn decide_in(&self, pod: &PodSpec, container: &ContainerSpec) -> Launch {
         let facts = LaunchFacts {
-            id: ContainerId::parse(&"c".repeat(64)).expect("id"),
-            pod: self.path().to_owned(),
-            bundle: self.bundle(),
-            rootfs: RootFs {
-                lower: vec![self.layer()],
-                upper: self.path().join("upper"),
-                work: self.path().join("work"),
-            },
-            stdout: self.bundle().join("stdout"),
-            stderr: self.bundle().join("stderr"),
-            cgroup: self.cgroup(),
-            filters: self.filters(),
+            site: self.site("c", self.layer()),
             runtime: self.runtime.clone(),
             image: &self.image,
             hostname: "web",
@@ -195,18 +199,7 @@ impl Rig {
     /// Decides the init of a shared PID namespace.
     pub(crate) fn decide_infra(&self) -> Launch {
         launch::infra::decide(InfraFacts {
-            id: ContainerId::parse(&"d".repeat(64)).expect("id"),
-            pod: self.path().to_owned(),
-            bundle: self.bundle(),
-            rootfs: RootFs {
-                lower: vec![self.path().join("shm")],
-                upper: self.path().join("upper"),
-                work: self.path().join("work"),
-            },
-            stdout: self.bundle().join("stdout"),
-            stderr: self.bundle().join("stderr"),
-            cgroup: self.cgroup(),
-            filters: self.filters(),
+            site: self.site("d", self.path().join("shm")),
             namespaces: &self.namespaces,
             host: &HostFacts::read().expect("host"),
         })

@@ -4,32 +4,23 @@
 //! ordinary container, not a process of the host.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
 
 use libcontainer::oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder};
 
 use super::mounts::{MASKED, READ_ONLY, filesystem};
 use super::resources::{device_rules, resources};
 use super::{
-    HostFacts, JoinedNamespaces, Launch, LaunchProgram, RootFs, UserWish, namespaces, seccomp,
+    HostFacts, JoinedNamespaces, Launch, LaunchProgram, Site, UserWish, namespaces, seccomp,
 };
 use crate::model::container::{Limits, Privileges};
-use crate::names::ContainerId;
 
 /// The user that owns nothing (`nobody`).
 const NOBODY: &str = "65534:65534";
 
 /// What the launch of an init is decided from.
 pub struct InfraFacts<'a> {
-    pub id: ContainerId,
-    pub pod: PathBuf,
-    pub bundle: PathBuf,
-    /// Of an empty layer.
-    pub rootfs: RootFs,
-    pub stdout: PathBuf,
-    pub stderr: PathBuf,
-    pub cgroup: String,
-    pub filters: PathBuf,
+    /// Its root file system is an empty layer.
+    pub site: Site,
     /// The pod's; its PID namespace is the new one whatever is said here.
     pub namespaces: &'a JoinedNamespaces,
     pub host: &'a HostFacts,
@@ -47,7 +38,7 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
     let nothing = BTreeSet::new();
     let linux = LinuxBuilder::default()
         .namespaces(namespaces(&joined, &facts.host.cgroups))
-        .cgroups_path(&facts.cgroup)
+        .cgroups_path(&facts.site.cgroup)
         .resources(resources(
             &Limits::default(),
             facts.host,
@@ -89,15 +80,8 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
         .expect("no field is required");
     spec.set_hostname(None);
     Launch {
-        id: facts.id,
-        pod: facts.pod,
-        bundle: facts.bundle,
-        rootfs: facts.rootfs,
+        site: facts.site,
         sources: Vec::new(),
-        stdout: facts.stdout,
-        stderr: facts.stderr,
-        cgroup: facts.cgroup,
-        filters: facts.filters,
         runtime: None,
         user: UserWish {
             user: NOBODY.to_owned(),

@@ -79,18 +79,18 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
         ..ImageConfig::default()
     };
     let facts = LaunchFacts {
-        id: ContainerId::parse(&"a".repeat(64)).unwrap(),
-        pod: PathBuf::from("/p"),
-        bundle: PathBuf::from("/b"),
-        rootfs: RootFs {
-            lower: vec![PathBuf::from("/l")],
-            upper: PathBuf::from("/u"),
-            work: PathBuf::from("/w"),
+        site: Site {
+            id: ContainerId::parse(&"a".repeat(64)).unwrap(),
+            pod: PathBuf::from("/p"),
+            bundle: PathBuf::from("/b"),
+            rootfs: RootFs {
+                lower: vec![PathBuf::from("/l")],
+                upper: PathBuf::from("/u"),
+                work: PathBuf::from("/w"),
+            },
+            cgroup: "/podwright/p/app".to_owned(),
+            filters: PathBuf::from("/f"),
         },
-        stdout: PathBuf::from("/b/stdout"),
-        stderr: PathBuf::from("/b/stderr"),
-        cgroup: "/podwright/p/app".to_owned(),
-        filters: PathBuf::from("/f"),
         runtime: None,
         image: &image,
         hostname: "web",

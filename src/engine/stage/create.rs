@@ -99,8 +99,8 @@ fn create(launch: Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     fault::point("before the mounts");
     prepare_mounts(&launch)?;
     fault::point("with the mounts made");
-    let root = open_root(&launch.bundle.join("rootfs"))
-        .map_err(|error| CreateError::io(Step::RootFs, &launch.bundle, &error))?;
+    let root = open_root(&launch.site.bundle.join("rootfs"))
+        .map_err(|error| CreateError::io(Step::RootFs, &launch.site.bundle, &error))?;
     let user = user::resolve(root.as_fd(), &launch.user.user)
         .map_err(|error| CreateError::caused(Step::User, &error))?;
     let launch = launch
@@ -111,7 +111,7 @@ fn create(launch: Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     streams::take(&launch, user.uid)?;
     make_cgroup(&launch)?;
     fault::point("with the container's cgroup made");
-    write_config(&launch.bundle, &launch.spec)?;
+    write_config(&launch.site.bundle, &launch.spec)?;
     fault::point("before the runtime");
     let created = match &launch.runtime {
         Some(runtime) => gate.pass().and_then(|()| external::run(runtime, &launch)),
@@ -151,10 +151,10 @@ fn prepare_mounts(launch: &Launch) -> Result<(), CreateError> {
     unshare_mounts().map_err(|error| failed(&error))?;
     set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree)
         .map_err(|error| failed(&error))?;
-    leave_out_other_pods(&launch.pod)
-        .map_err(|error| CreateError::io(Step::Mounts, &launch.pod, &error))?;
-    let rootfs = launch.bundle.join("rootfs");
-    mount_overlay(&(&launch.rootfs).into(), &rootfs)
+    leave_out_other_pods(&launch.site.pod)
+        .map_err(|error| CreateError::io(Step::Mounts, &launch.site.pod, &error))?;
+    let rootfs = launch.site.bundle.join("rootfs");
+    mount_overlay(&(&launch.site.rootfs).into(), &rootfs)
         .map_err(|error| CreateError::io(Step::RootFs, &rootfs, &error))?;
     for (source, tree) in launch.sources.iter().zip(shared) {
         let tree = match (tree, &source.kind) {
@@ -248,7 +248,7 @@ fn make_cgroup(launch: &Launch) -> Result<(), CreateError> {
         return Ok(());
     }
     cgroups
-        .group(Path::new(&launch.cgroup))
+        .group(Path::new(&launch.site.cgroup))
         .and_then(|group| group.create())
         .map_err(|error| failed(&error))
 }
@@ -275,21 +275,17 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
     };
     let executor = Reporting {
         program,
-        confinement: Arc::new(Confinement::of(&launch.spec, &launch.filters)?),
+        confinement: Arc::new(Confinement::of(&launch.spec, &launch.site.filters)?),
         report: Arc::new(told_by.into()),
     };
-    let state = launch.bundle.join("state");
+    let state = launch.site.bundle.join("state");
     // A run before this one that was killed leaves its directory, and the runtime refuses it.
     let _ = fs::remove_dir_all(&state);
     fs::create_dir(&state).map_err(|error| CreateError::io(Step::Runtime, &state, &error))?;
     write_config(&state, &without_confinement(launch))?;
-    let has_terminal = launch
-        .spec
-        .process()
-        .as_ref()
-        .is_some_and(|process| process.terminal() == Some(true));
+    let has_terminal = launch.has_terminal();
     let console = has_terminal
-        .then(|| ConsoleSocket::bind(&launch.bundle))
+        .then(|| ConsoleSocket::bind(&launch.site.bundle))
         .transpose()?;
     let result = build(launch, &state, executor, (gate, has_terminal));
     let started = result.and_then(|(pid, terminal)| {
@@ -312,7 +308,7 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
 fn without_confinement(launch: &Launch) -> Spec {
     let mut spec = launch.spec.clone();
     if let Some(root) = spec.root_mut() {
-        root.set_path(launch.bundle.join("rootfs"));
+        root.set_path(launch.site.bundle.join("rootfs"));
     }
     if let Some(process) = spec.process_mut() {
         process.set_capabilities(None);
@@ -330,8 +326,8 @@ fn build(
     (gate, has_terminal): (&mut Gate<'_>, bool),
 ) -> Result<(i32, bool), CreateError> {
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Runtime, error);
-    let console = has_terminal.then(|| launch.bundle.join(ConsoleSocket::NAME));
-    let mut container = ContainerBuilder::new(launch.id.to_string(), SyscallType::default())
+    let console = has_terminal.then(|| launch.site.bundle.join(ConsoleSocket::NAME));
+    let mut container = ContainerBuilder::new(launch.site.id.to_string(), SyscallType::default())
         .with_executor(executor)
         .with_console_socket(console)
         .with_root_path(state)

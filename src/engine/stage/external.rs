@@ -24,23 +24,19 @@ pub(super) fn run(runtime: &Path, launch: &Launch) -> Result<Created, CreateErro
         let message = "only the embedded runtime can run the init of a shared PID namespace";
         return Err(CreateError::new(Step::Runtime, message));
     }
-    let pid_file = launch.bundle.join("pid");
-    let id = launch.id.to_string();
-    let has_terminal = launch
-        .spec
-        .process()
-        .as_ref()
-        .is_some_and(|process| process.terminal() == Some(true));
+    let pid_file = launch.site.bundle.join("pid");
+    let id = launch.site.id.to_string();
+    let has_terminal = launch.has_terminal();
     let console = has_terminal
-        .then(|| ConsoleSocket::bind(&launch.bundle))
+        .then(|| ConsoleSocket::bind(&launch.site.bundle))
         .transpose()?;
     let call = Call { runtime, launch };
     // A run before this one leaves its state, as an OCI runtime forgets nothing by itself.
     let _ = call.run(&["delete".as_ref(), "--force".as_ref(), id.as_ref()]);
     let mut create = vec!["create".as_ref(), "--bundle".as_ref()];
-    create.extend([launch.bundle.as_os_str(), "--pid-file".as_ref()]);
+    create.extend([launch.site.bundle.as_os_str(), "--pid-file".as_ref()]);
     create.push(pid_file.as_os_str());
-    let socket = launch.bundle.join(ConsoleSocket::NAME);
+    let socket = launch.site.bundle.join(ConsoleSocket::NAME);
     if has_terminal {
         create.extend(["--console-socket".as_ref(), socket.as_os_str()]);
     }
@@ -67,13 +63,13 @@ impl Call<'_> {
     /// The runtime has the container's streams, which its own words must not reach: they go to a log.
     fn run(&self, args: &[&std::ffi::OsStr]) -> Result<(), CreateError> {
         let failed = |error: &io::Error| CreateError::io(Step::RuntimeProgram, self.runtime, error);
-        let log = self.launch.bundle.join("runtime.log");
+        let log = self.launch.site.bundle.join("runtime.log");
         File::create(&log).map_err(|error| failed(&error))?;
         let status = Command::new(self.runtime)
             .env_clear()
             .env("PATH", PATH)
             .arg("--root")
-            .arg(self.launch.bundle.join("state"))
+            .arg(self.launch.site.bundle.join("state"))
             .arg("--log")
             .arg(&log)
             .args(["--log-format", "json"])

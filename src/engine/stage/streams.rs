@@ -36,11 +36,12 @@ pub(super) fn take(launch: &Launch, uid: u32) -> Result<(), CreateError> {
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         Ok(fifo)
     };
-    let (stdout, stderr) = (open(&launch.stdout)?, open(&launch.stderr)?);
+    let path = launch.site.stdout();
+    let (stdout, stderr) = (open(&path)?, open(&launch.site.stderr())?);
     nix::unistd::dup2_stdin(&null)
         .and_then(|()| nix::unistd::dup2_stdout(&stdout))
         .and_then(|()| nix::unistd::dup2_stderr(&stderr))
-        .map_err(|errno| failed(&launch.stdout, &errno.into()))
+        .map_err(|errno| failed(&path, &errno.into()))
 }
 
 fn failed(path: &Path, error: &io::Error) -> CreateError {

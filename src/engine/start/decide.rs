@@ -10,7 +10,7 @@ use crate::engine::facts::{Facts, Node};
 use crate::engine::installation::EngineError;
 use crate::engine::launch::{
     self, HostDevice, HostFacts, JoinedNamespaces, Launch, LaunchError, LaunchFacts, PidChoice,
-    PodFiles, ResolvedVolume, RootFs,
+    PodFiles, ResolvedVolume, Site,
 };
 use crate::engine::objects::Objects;
 use crate::engine::{sandbox, volumes};
@@ -68,8 +68,15 @@ impl Context {
         let bundle = paths.bundle(member.name());
         make_bundle(&bundle)?;
         let lower = lower_directories(&self.content, member.image);
-        let rootfs = make_layer(&paths.layer(member.name()), lower, fresh)?;
-        self.decide(member, &facts, &places, bundle, rootfs)
+        let site = Site {
+            id: member.record.id.clone(),
+            rootfs: make_layer(&paths.layer(member.name()), lower, fresh)?,
+            cgroup: paths.container_cgroup(member.name()),
+            filters: self.installation.filters(),
+            pod: paths.run,
+            bundle,
+        };
+        self.decide(member, &facts, &places, site)
     }
 
     /// Makes what is missing of the pod's volumes, one thread at a time.
@@ -88,10 +95,8 @@ impl Context {
         member: &Member<'_>,
         facts: &Facts<'_>,
         places: &volumes::Places,
-        bundle: PathBuf,
-        rootfs: RootFs,
+        site: Site,
     ) -> Result<Launch, StartError> {
-        let paths = self.paths();
         let container = &member.spec;
         let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
         let devices = devices(container)?;
@@ -103,24 +108,17 @@ impl Context {
             &self.pod.spec,
             container,
             LaunchFacts {
-                id: member.record.id.clone(),
-                pod: paths.run.clone(),
-                rootfs,
-                stdout: bundle.join("stdout"),
-                stderr: bundle.join("stderr"),
-                cgroup: paths.container_cgroup(member.name()),
-                filters: self.installation.filters(),
                 runtime: self.installation.runtime.clone(),
                 image: &member.image.config,
                 hostname: &self.hostname(),
                 namespaces: &self.namespaces(),
-                files: &self.files(&bundle),
+                files: &self.files(&site.bundle),
                 volumes: &self.resolved(places),
                 devices: &devices,
                 values: facts,
                 seccomp_profile: profile.as_deref(),
                 host: &host,
-                bundle,
+                site,
             },
         )?;
         Ok(launch)

@@ -9,7 +9,7 @@ use super::output::open_streams;
 use super::{ADOPTED, Context, StartError};
 use crate::engine::cgroups;
 use crate::engine::installation::EngineError;
-use crate::engine::launch::{self, HostFacts};
+use crate::engine::launch::{self, HostFacts, Site};
 use crate::engine::paths::PodPaths;
 use crate::engine::stage;
 use crate::fault;
@@ -30,16 +30,17 @@ impl Context {
         cgroups::kill(&paths.init_cgroup())?;
         make_bundle(&bundle)?;
         let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
-        let layer = make_layer(&paths.init_layer(), vec![self.content.empty_layer()], true)?;
-        let launch = launch::infra::decide(launch::infra::InfraFacts {
+        let lower = vec![self.content.empty_layer()];
+        let site = Site {
             id: self.pod.infra.clone(),
             pod: paths.run.clone(),
             bundle: bundle.clone(),
-            rootfs: layer,
-            stdout: bundle.join("stdout"),
-            stderr: bundle.join("stderr"),
+            rootfs: make_layer(&paths.init_layer(), lower, true)?,
             cgroup: paths.init_cgroup(),
             filters: self.installation.filters(),
+        };
+        let launch = launch::infra::decide(launch::infra::InfraFacts {
+            site,
             namespaces: &self.namespaces(),
             host: &host,
         });
