@@ -1,9 +1,18 @@
 //! Many commands at once, and commands that break into others.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::process::Child;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use podwright::names::ContainerId;
+use podwright::state::{LockDir, LockName, Store};
 
 use super::host::{Host, Ran, pod};
+
+/// How long anything may take.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A container that ignores SIGTERM, and says when it does.
 const DEAF: &str = "command: [sh, -c, 'trap \"\" TERM; echo up; while :; do sleep 1; done']";
@@ -32,10 +41,7 @@ fn a_container_that_is_restarted_from_many_shells_starts_as_often() {
     host.wait_for("web", "main", |_| lines() == 1);
     for shells in [8, 64] {
         let before = lines();
-        let commands: Vec<Child> = (0..shells)
-            .map(|_| host.spawn(&["restart", "web-main"]))
-            .collect();
-        for command in commands {
+        for command in restarts_in_order(&host, shells) {
             let ran = Host::finish(command);
             assert_eq!(
                 (ran.code, ran.stdout.trim()),
@@ -49,6 +55,67 @@ fn a_container_that_is_restarted_from_many_shells_starts_as_often() {
     }
     host.down("web").expect();
     host.expect_clean();
+}
+
+/// Restarts a container from many shells at once, and holds the order of the tickets against that of the restarts.
+///
+/// The shells wait for a lock that is held, and their wishes for a supervisor that is stopped: both orders can be read
+/// in peace.
+fn restarts_in_order(host: &Host, shells: usize) -> Vec<Child> {
+    let (web, main) = (host.pod("web").record.id, host.container("web", "main").id);
+    let [supervisor] = host.supervisors()[..] else {
+        panic!("one pod, one supervisor")
+    };
+    let supervisor = Pid::from_raw(supervisor);
+    let (commands, tickets) = host
+        .engine()
+        .while_still(&[(web, main.clone())], || {
+            kill(supervisor, Signal::SIGSTOP).unwrap();
+            let commands: Vec<Child> = (0..shells)
+                .map(|_| host.spawn(&["restart", "web-main"]))
+                .collect();
+            (commands, queue_of(host, &main, shells))
+        })
+        .unwrap();
+    let locks = LockDir::open(&host.paths().locks()).unwrap();
+    let store = Store::open(&host.paths().root, locks).unwrap();
+    let mut wishes = BTreeMap::new();
+    let until = Instant::now() + PATIENCE;
+    while wishes.len() < shells {
+        assert!(Instant::now() < until, "{} wishes", wishes.len());
+        let unfetched = store.unfetched().unwrap();
+        wishes.extend(unfetched.into_iter().map(|wish| (wish.seq, wish.asker.pid)));
+    }
+    let asked: Vec<u32> = wishes.values().map(|pid| pid.unsigned_abs()).collect();
+    assert_eq!(asked, tickets);
+    kill(supervisor, Signal::SIGCONT).unwrap();
+    loop {
+        let unfetched = store.unfetched().unwrap();
+        let (pending, done): (Vec<_>, Vec<_>) =
+            unfetched.into_iter().partition(|wish| wish.is_pending);
+        let Some(next) = pending.iter().map(|wish| wish.seq).min() else {
+            return commands;
+        };
+        assert!(done.iter().all(|wish| wish.seq < next), "{done:?}");
+    }
+}
+
+/// Waits until so many processes queue for a container's lock, and returns them, the next one first.
+fn queue_of(host: &Host, container: &ContainerId, waiters: usize) -> Vec<u32> {
+    let locks = LockDir::open(&host.paths().locks()).unwrap();
+    let lock = LockName::Container(container.clone());
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let states = locks.holders().unwrap();
+        let queue = states.into_iter().find(|state| state.lock == lock);
+        let queue = queue.map(|state| state.queue).unwrap_or_default();
+        if queue.len() == waiters {
+            let pids = queue.into_iter().map(|waiter| waiter.expect("a name").pid);
+            return pids.collect();
+        }
+        assert!(Instant::now() < until, "{} wait", queue.len());
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
