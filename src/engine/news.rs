@@ -1,7 +1,10 @@
 //! News of a pod: its supervisor tells everyone who listens when it has recorded something.
 
+use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::installation::Engine;
 use super::paths::Paths;
@@ -39,17 +42,35 @@ impl Engine {
 impl News<'_> {
     /// Waits until there may be something new to see.
     pub fn wait(&mut self) {
-        match &mut self.line {
-            Some(line) => {
-                if !protocol::has_news(line, LOOK_AGAIN) {
-                    self.connect();
-                }
-            }
-            None => {
-                std::thread::sleep(LOOK);
-                self.connect();
-            }
+        self.wait_or(None);
+    }
+
+    /// Waits until there may be something new to see, or something else can be read; tells whether that can.
+    pub fn wait_or(&mut self, other: Option<BorrowedFd<'_>>) -> bool {
+        let patience = if self.line.is_some() {
+            LOOK_AGAIN
+        } else {
+            LOOK
+        };
+        let line = self.line.as_ref().map(UnixStream::as_fd);
+        let sources = other.into_iter().chain(line);
+        let mut sources: Vec<_> = sources
+            .map(|source| PollFd::new(source, PollFlags::POLLIN))
+            .collect();
+        // An interrupted wait looks again, as one that took long does.
+        let _ = poll(
+            &mut sources,
+            PollTimeout::try_from(patience).unwrap_or(PollTimeout::MAX),
+        );
+        let called = other.is_some() && sources[0].any().unwrap_or(true);
+        let mut line = self.line.as_mut();
+        if !line
+            .as_mut()
+            .is_some_and(|line| protocol::has_news(line, Duration::ZERO))
+        {
+            self.connect();
         }
+        called
     }
 
     fn connect(&mut self) {

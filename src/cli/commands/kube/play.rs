@@ -159,7 +159,7 @@ fn told<T, W: Write>(
 /// Waits for the end of what was played, or for a signal, and takes it down.
 fn wait<W: Write>(
     played: Played,
-    mut signals: Signals,
+    signals: Signals,
     format: Option<&Format>,
     output: &mut Output<W>,
 ) -> Result<(), Error> {

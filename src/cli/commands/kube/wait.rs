@@ -1,9 +1,9 @@
 //! `kube play --wait`: in the foreground until the pods have ended or a signal comes.
 
-use std::time::Duration;
+use std::os::fd::AsFd as _;
 
-use tokio::runtime::Runtime;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 
 use super::super::super::error::Error;
 use crate::engine::Engine;
@@ -11,8 +11,6 @@ use crate::model::container::Role;
 use crate::model::observed::{ContainerRecord, ObservedPod};
 use crate::model::state::{ContainerState, ExitStatus};
 use crate::names::PodName;
-
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
 /// How the wait ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,57 +23,45 @@ pub(super) enum Ending {
 }
 
 /// The signals that end the wait, caught from the moment this value is made.
-pub(super) struct Signals {
-    runtime: Runtime,
-    interrupt: Signal,
-    terminate: Signal,
-}
+pub(super) struct Signals(SignalFd);
 
 impl Signals {
     pub(super) fn listen() -> Result<Self, Error> {
-        let failed = |source| Error::File {
+        let mut signals = SigSet::empty();
+        signals.add(Signal::SIGINT);
+        signals.add(Signal::SIGTERM);
+        let caught = signals
+            .thread_block()
+            .and_then(|()| SignalFd::with_flags(&signals, SfdFlags::SFD_CLOEXEC));
+        caught.map(Self).map_err(|errno| Error::File {
             doing: "listening for signals",
             path: "/proc/self".into(),
-            source,
-        };
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(failed)?;
-        let guard = runtime.enter();
-        let interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
-        let terminate = signal(SignalKind::terminate()).map_err(failed)?;
-        drop(guard);
-        Ok(Self {
-            runtime,
-            interrupt,
-            terminate,
+            source: errno.into(),
         })
     }
 
     /// Waits until all of these pods have ended, or a signal comes.
-    pub(super) fn wait_for(&mut self, engine: &Engine, pods: &[PodName]) -> Result<Ending, Error> {
-        loop {
+    pub(super) fn wait_for(self, engine: &Engine, pods: &[PodName]) -> Result<Ending, Error> {
+        // All have to end, so that it is enough to wait for one after the other.
+        for name in pods {
             let observed = engine.observed()?;
-            let pods: Vec<_> = pods.iter().filter_map(|name| observed.pod(name)).collect();
-            if pods.iter().all(|pod| has_ended(pod)) {
-                return Ok(first_failure(&pods).map_or(Ending::Done, Ending::Failed));
-            }
-            if self.comes_within(LOOK_AGAIN) {
-                return Ok(Ending::Signal);
+            let Some(pod) = observed.pod(name) else {
+                continue;
+            };
+            let mut news = engine.news_of(&pod.record.id);
+            while engine
+                .observed()?
+                .pod(name)
+                .is_some_and(|pod| !has_ended(pod))
+            {
+                if news.wait_or(Some(self.0.as_fd())) {
+                    return Ok(Ending::Signal);
+                }
             }
         }
-    }
-
-    fn comes_within(&mut self, time: Duration) -> bool {
-        let (interrupt, terminate) = (&mut self.interrupt, &mut self.terminate);
-        self.runtime.block_on(async {
-            tokio::select! {
-                _ = interrupt.recv() => true,
-                _ = terminate.recv() => true,
-                () = tokio::time::sleep(time) => false,
-            }
-        })
+        let observed = engine.observed()?;
+        let pods: Vec<_> = pods.iter().filter_map(|name| observed.pod(name)).collect();
+        Ok(first_failure(&pods).map_or(Ending::Done, Ending::Failed))
     }
 }
 
