@@ -1,6 +1,60 @@
-//! What looks at running pods: `top`, `port`.
+//! What looks at running pods: `top`, `port`, `pod logs`.
+
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::Stdio;
+
+use podwright::sys::terminal::open_pty;
 
 use super::host::{Host, pod};
+
+/// Runs the program with standard output on a terminal, and returns what it prints there.
+fn on_terminal(host: &Host, arguments: &[&str], environment: &[(&str, &str)]) -> String {
+    let pty = open_pty(Path::new("/dev/ptmx")).unwrap();
+    let mut command = host.command(arguments);
+    command
+        .stdout(Stdio::from(pty.slave))
+        .env_remove("NO_COLOR")
+        .env("TERM", "xterm")
+        .envs(environment.iter().copied());
+    let mut child = host.run_in(move || command.spawn().unwrap());
+    let mut text = Vec::new();
+    // A terminal that nobody has open any more answers with EIO.
+    let _ = File::from(pty.master).read_to_end(&mut text);
+    assert!(child.wait().unwrap().success());
+    String::from_utf8(text).unwrap().replace("\r\n", "\n")
+}
+
+#[test]
+fn pod_logs_are_in_order_and_on_a_terminal_each_container_has_its_colour() {
+    let Some(host) = Host::new() else { return };
+    // Each waits for the word of the other, and for it to be read.
+    let container = |script: &str| {
+        format!(
+            "command: [sh, -c, 'cd /words; {script}']\nvolumeMounts: [{{name: words, mountPath: /words}}]"
+        )
+    };
+    let main = container("echo one; >a; until [ -e b ]; do sleep 0.1; done; echo three");
+    let side = container("until [ -e a ]; do sleep 0.1; done; sleep 0.3; echo two; sleep 0.3; >b");
+    let spec = "restartPolicy: Never\nvolumes: [{name: words, emptyDir: {}}]";
+    let side = side.replace('\n', "\n    ");
+    let yaml = pod("web", &main, spec)
+        + &format!("  - name: side\n    image: localhost/busybox\n    {side}\n");
+    host.play("web", &yaml).expect();
+    host.wait_for_log("web", "main", "three");
+    host.wait_for_log("web", "side", "two");
+    let arguments = ["pod", "logs", "--names", "--color", "web"];
+    let plain = "web-main one\nweb-side two\nweb-main three\n";
+    let coloured =
+        "\x1b[31mweb-main\x1b[0m one\n\x1b[32mweb-side\x1b[0m two\n\x1b[31mweb-main\x1b[0m three\n";
+    assert_eq!(host.run(&arguments).expect(), plain);
+    assert_eq!(on_terminal(&host, &arguments, &[]), coloured);
+    assert_eq!(on_terminal(&host, &arguments, &[("NO_COLOR", "1")]), plain);
+    assert_eq!(on_terminal(&host, &arguments, &[("TERM", "dumb")]), plain);
+    host.down("web").expect();
+    host.expect_clean();
+}
 
 #[test]
 fn top_shows_the_processes_as_the_container_numbers_and_names_them() {
