@@ -161,12 +161,12 @@ fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
                 gone.push(place);
             }
         }
-        for place in gone.into_iter().rev() {
-            let client = clients.remove(place);
-            if let Some(pod) = client.pod {
-                start_anew(paths, &locks, &pod);
-            }
-        }
+        let gone = gone.into_iter().rev().map(|place| clients.remove(place));
+        start_anew(
+            paths,
+            &locks,
+            gone.filter_map(|client| client.pod).collect(),
+        );
         if ready[0]
             && let Ok((line, _)) = listener.accept()
         {
@@ -232,10 +232,16 @@ fn listen(client: &mut Client, kept: &mut Kept) -> bool {
     true
 }
 
-/// Starts the supervisor of a pod whose former one was killed.
+/// Starts the supervisors of pods whose former ones were killed.
 ///
 /// What fails here is done by the next command that needs one.
-fn start_anew(paths: &Paths, locks: &LockDir, pod: &PodId) {
+fn start_anew(paths: &Paths, locks: &LockDir, pods: Vec<PodId>) {
+    if pods.is_empty() {
+        return;
+    }
+    // Those that were killed together have been heard of together by then: they are not waited for in turn.
     std::thread::sleep(BEFORE_RESTART);
-    let _ = protocol::summon(paths, locks, pod);
+    for pod in pods {
+        let _ = protocol::summon(paths, locks, &pod);
+    }
 }
