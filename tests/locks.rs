@@ -115,6 +115,11 @@ fn child_process() {
             ));
             say("gone");
         }
+        "new-pod" => {
+            let guard = caller.new_pod(&pod()).unwrap();
+            guard.remove().unwrap();
+            say("removed");
+        }
         "count" => count(&dir, argument.parse().unwrap(), &mut caller),
         "storm" => {
             while !dir.join("stop").exists() {
@@ -337,6 +342,18 @@ fn who_waited_for_a_removed_pod_is_told_that_it_is_gone() {
         std::fs::read_dir(dir.path().join("locks")).unwrap().count(),
         0
     );
+}
+
+#[test]
+fn who_makes_a_pod_has_its_lock_though_somebody_took_it_for_a_leftover() {
+    let dir = tempfile::tempdir().unwrap();
+    let locks = locks(dir.path());
+    let mut caller = locks.caller("test");
+    let guard = caller.pod(&pod()).unwrap();
+    let mut maker = Process::start("new-pod", dir.path());
+    wait_until("it waits", || queue_length(dir.path()) == 1);
+    guard.remove().unwrap();
+    maker.hear("removed");
 }
 
 #[test]

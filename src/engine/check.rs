@@ -154,7 +154,7 @@ impl Engine {
     fn mend(&mut self, finding: &Finding) -> Result<(), EngineError> {
         match finding {
             Finding::UnknownPod(pod) => self
-                .forget_pods(std::slice::from_ref(pod))
+                .forget_unknown_pods(std::slice::from_ref(pod))
                 .into_iter()
                 .collect::<Result<(), _>>()?,
             Finding::Processes { cgroup, .. } => cgroups::kill(cgroup)?,

@@ -141,7 +141,7 @@ impl Engine {
                 {
                     // Who removes the pod at once waits until all of it is there.
                     let mut caller = self.locks.caller(&self.command);
-                    let _guard = caller.pod(&pod.record.id)?;
+                    let _guard = caller.new_pod(&pod.record.id)?;
                     self.store.create_pod(pod)?;
                     self.write_copy(pod)?;
                 }

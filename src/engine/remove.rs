@@ -20,7 +20,7 @@ use crate::fault;
 use crate::model::observed::{Observed, PodRecord};
 use crate::model::quantity::Seconds;
 use crate::names::PodId;
-use crate::state::{IntentKind, Lease, LockDir, Outcome, Removal, Step, Store};
+use crate::state::{IntentKind, Lease, LockDir, Outcome, PodGuard, Removal, Step, Store};
 
 /// How long what worked for a supervisor that is gone may take to end.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -111,6 +111,15 @@ impl Engine {
             Err(error) => Err(error),
         };
         pods.iter().zip(erased).map(again).collect()
+    }
+
+    /// Removes what is left of pods that no record knows.
+    ///
+    /// One that has been recorded since it was found stays, and so does what a supervisor has: it ends by itself.
+    pub(super) fn forget_unknown_pods(&mut self, pods: &[PodId]) -> Vec<Result<(), EngineError>> {
+        let at_once = self.at_once;
+        let eraser = self.eraser();
+        parallel::each(pods, at_once, |pod| eraser.erase_unknown(pod))
     }
 
     /// Removes what is left of a pod that other commands call again and again.
@@ -242,11 +251,27 @@ impl<'a> Eraser<'a> {
     }
 
     /// Removes what is left of a pod; not if it has a supervisor again.
-    ///
-    /// It has the lease meanwhile, so that no supervisor begins to set the pod up again.
     fn erase(&self, pod: &PodId) -> Result<bool, EngineError> {
         let mut caller = self.locks.caller(self.command);
+        self.erase_held(caller.pod(pod)?)
+    }
+
+    /// Removes what is left of a pod without a record.
+    fn erase_unknown(&self, pod: &PodId) -> Result<(), EngineError> {
+        let mut caller = self.locks.caller(self.command);
         let guard = caller.pod(pod)?;
+        // Who records a pod has its lock, so that only now nobody is about to.
+        if self.store().pod(pod)?.is_some() {
+            return Ok(());
+        }
+        self.erase_held(guard).map(drop)
+    }
+
+    /// Removes what is left of a pod; not if it has a supervisor again.
+    ///
+    /// It has the lease meanwhile, so that no supervisor begins to set the pod up again.
+    fn erase_held(&self, guard: PodGuard<'_>) -> Result<bool, EngineError> {
+        let pod = &guard.id().clone();
         let Some(lease) = self.take_lease(pod)? else {
             return Ok(false);
         };

@@ -40,7 +40,7 @@ impl Engine {
             .into_iter()
             .filter(|pod| self.has_no_supervisor(pod))
             .collect();
-        for result in self.forget_pods(&left) {
+        for result in self.forget_unknown_pods(&left) {
             unless_removed(result)?;
         }
         self.sweep_volumes()?;

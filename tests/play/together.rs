@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use podwright::names::ContainerId;
+use podwright::model::state::ContainerState;
+use podwright::names::{ContainerId, PodId, PodName};
 use podwright::state::{LockDir, LockName, Store};
 
 use super::host::{Host, Ran, pod};
@@ -197,6 +198,46 @@ fn a_failure_stops_none_of_the_others() {
     let ran = host.run(&["--parallel", "1", "restart", "--all"]);
     assert_eq!((ran.code, ran.stdout.lines().count()), (Some(0), 3));
     host.down("all").expect();
+    host.expect_clean();
+}
+
+#[test]
+fn a_pod_that_is_being_recorded_is_not_swept_by_another_play() {
+    let Some(host) = Host::new() else { return };
+    let main = "command: [sleep, '1000']";
+    let spec = "hostNetwork: true\nterminationGracePeriodSeconds: 0";
+    host.play("one", &pod("one", main, spec)).expect();
+    // What somebody else is about to record has its lock, and no record yet.
+    let mut new = host.pod("one");
+    new.record.id = PodId::parse(&"f".repeat(64)).unwrap();
+    new.record.spec.name = PodName::parse("new").unwrap();
+    for container in &mut new.containers {
+        container.id = ContainerId::parse(&"e".repeat(64)).unwrap();
+        container.pod = new.record.id.clone();
+        container.state = ContainerState::Created;
+    }
+    let locks = LockDir::open(&host.paths().locks()).unwrap();
+    let mut store = Store::open(&host.paths().root, locks.clone()).unwrap();
+    let mut caller = locks.caller("a test");
+    let guard = caller.new_pod(&new.record.id).unwrap();
+    host.write("two", &pod("two", main, spec));
+    let play = host.spawn(&["kube", "play", "two.yaml"]);
+    let is_waited_for = || {
+        let mut states = locks.holders().unwrap().into_iter();
+        states
+            .any(|state| state.lock == LockName::Pod(guard.id().clone()) && !state.queue.is_empty())
+    };
+    while !is_waited_for() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    store.create_pod(&new).unwrap();
+    drop(guard);
+    Host::finish(play).expect();
+    assert_eq!(host.pod("new").containers, new.containers);
+    host.run(&["pod", "rm", "new"]).expect();
+    for name in ["one", "two"] {
+        host.down(name).expect();
+    }
     host.expect_clean();
 }
 

@@ -26,6 +26,19 @@ impl Caller {
         self.pod_guard(pod)
     }
 
+    /// Takes the right to command a pod that is about to be recorded.
+    ///
+    /// Nobody can have removed it: who finds a lock of a pod without a record takes it for a leftover, and the file
+    /// is made anew.
+    ///
+    /// # Errors
+    /// The lock file cannot be opened or locked.
+    pub fn new_pod(&mut self, pod: &PodId) -> Result<PodGuard<'_>, LockError> {
+        let name = LockName::Pod(pod.clone());
+        let lock = self.dir.take_place(&name, &self.command)?;
+        Ok(self.guard_of(pod, lock))
+    }
+
     /// Takes the right to command several whole pods, in the order of their ids.
     ///
     /// # Errors
@@ -66,12 +79,16 @@ impl Caller {
     fn pod_guard(&self, pod: &PodId) -> Result<PodGuard<'_>, LockError> {
         let name = LockName::Pod(pod.clone());
         let lock = self.dir.take(&name, Mode::Exclusive, &self.command)?;
-        Ok(PodGuard {
+        Ok(self.guard_of(pod, lock))
+    }
+
+    fn guard_of(&self, pod: &PodId, lock: Held) -> PodGuard<'_> {
+        PodGuard {
             id: pod.clone(),
             dir: self.dir.clone(),
             lock,
             _caller: PhantomData,
-        })
+        }
     }
 }
 
