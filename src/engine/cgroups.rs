@@ -20,11 +20,24 @@ const PERIOD: Duration = Duration::from_millis(100);
 pub fn enter(path: &str) -> io::Result<()> {
     let move_self = || -> Result<(), CgroupError> {
         let cgroups = Cgroups::detect()?;
-        let group = cgroups.group(Path::new(path))?;
-        group.create()?;
-        group.add(std::process::id())
+        cgroups
+            .group(Path::new(path))?
+            .create_for(std::process::id())
     };
     move_self().map_err(io::Error::other)
+}
+
+/// Moves this process out of a cgroup, and removes it and the one above it unless something is in them.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn leave(path: &str) -> Result<(), CgroupError> {
+    let cgroups = Cgroups::detect()?;
+    cgroups.add_to_root(std::process::id())?;
+    for path in Path::new(path).ancestors().take(2) {
+        cgroups.group(path)?.remove_unused();
+    }
+    Ok(())
 }
 
 /// Makes the cgroup of a pod with the pod's own limits.

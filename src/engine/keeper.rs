@@ -110,6 +110,10 @@ pub fn stage_main() -> ExitCode {
     match inherit().and_then(|(paths, listener, lease)| {
         let kept = keep_all(&paths, &listener);
         drop(lease);
+        if paths.has_own_cgroup() {
+            // Whatever it fails at, an empty cgroup is no harm.
+            let _ = super::cgroups::leave(&paths.supervisors_cgroup());
+        }
         kept
     }) {
         Ok(()) => ExitCode::SUCCESS,

@@ -37,6 +37,12 @@ impl Paths {
         }
     }
 
+    /// Returns whether nobody but this root has to do with the cgroup that its pods are in.
+    #[must_use]
+    pub fn has_own_cgroup(&self) -> bool {
+        self.cgroup_parent == Self::cgroup_parent_of(&self.root)
+    }
+
     /// Returns where images rest.
     #[must_use]
     pub fn images(&self) -> PathBuf {

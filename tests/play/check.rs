@@ -5,12 +5,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use podwright::engine::paths::Paths;
 use podwright::model::state::ContainerState;
 use podwright::sys::mount;
 use rusqlite::Connection;
 
-use super::host::{Host, PATIENCE, pod};
-use super::traces;
+use super::host::{Host, PATIENCE, Ran, pod};
+use super::{image, traces};
 
 const GRACELESS: &str = "terminationGracePeriodSeconds: 0";
 
@@ -20,6 +21,44 @@ fn sleeper(name: &str, policy: &str) -> String {
         "command: [sleep, '1000']",
         &format!("{GRACELESS}\nrestartPolicy: {policy}"),
     )
+}
+
+#[test]
+fn a_root_leaves_the_pods_of_another_one_alone_and_in_the_end_no_cgroup() {
+    let Some(host) = Host::new() else { return };
+    let file = host
+        .dir()
+        .join("files")
+        .join(host.write("web", &sleeper("web", "Always")));
+    let [one, two] = ["one", "two"].map(|name| host.dir().join(name));
+    for root in [&one, &two] {
+        mount::ensure_dir(root, 0o700).expect("directory");
+        image::make(root, &root.with_extension("run"));
+    }
+    let run = |root: &Path, arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_podwright"));
+        command.arg("--root").arg(root);
+        command.arg("--runroot").arg(root.with_extension("run"));
+        command.args(arguments).stdin(Stdio::null());
+        Ran::of(&host.run_in(move || command.output().expect("the program runs")))
+    };
+    let cgroup = Paths::cgroup_parent_of(&one);
+    let played = run(&one, &["kube", "play", file.to_str().expect("text")]);
+    let present = !traces::cgroups(&cgroup).is_empty();
+    let repaired = run(&two, &["system", "check", "--repair"]);
+    let alone = run(&one, &["ps", "--format", "{{.Names}}"]);
+    // Nothing is asserted while the pod is there, which is none of the host's own.
+    let removed = run(&one, &["pod", "rm", "--force", "--all"]);
+    played.expect();
+    assert!(present, "{cgroup}");
+    assert_eq!((repaired.code, repaired.stdout.as_str()), (Some(0), ""));
+    assert_eq!(alone.expect(), "web-main\n");
+    removed.expect();
+    let until = Instant::now() + PATIENCE;
+    while !traces::cgroups(&cgroup).is_empty() {
+        assert!(Instant::now() < until, "{:?}", traces::cgroups(&cgroup));
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 #[test]
@@ -190,7 +229,7 @@ fn after_a_boot_ps_is_right_at_once_and_what_was_wanted_starts_again() {
     host.run(&["pod", "stop", "stopped"]).expect();
     go_down(&host);
     let said = host
-        .run(&["ps", "--all", "--format", "{{.Names}} {{.State}}"])
+        .run(&["ps", "--all", "--format", "{{.Names}}"])
         .expect();
     let mut lines: Vec<&str> = said.lines().collect();
     lines.sort_unstable();

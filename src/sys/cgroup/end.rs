@@ -13,6 +13,13 @@ use super::layout::{CgroupVersion, Layout};
 use super::{CgroupError, is_gone, read_key, refused, write};
 
 impl Cgroup<'_> {
+    /// Removes the cgroup from each hierarchy in which neither a process nor another cgroup is in it.
+    pub fn remove_unused(&self) {
+        for dir in self.dirs() {
+            let _ = fs::remove_dir(dir);
+        }
+    }
+
     /// Kills all processes in the cgroup and below it, also those that fork while it happens, and
     /// waits for their end no longer than this.
     ///

@@ -11,6 +11,9 @@ use super::{CgroupError, is_gone, refused, write};
 
 const PROCS: &str = "cgroup.procs";
 
+/// How often a cgroup is made that somebody removes.
+const TRIES: u32 = 3;
+
 /// A cgroup of this host, named by its path.
 #[derive(Debug, Clone)]
 pub struct Cgroup<'a> {
@@ -25,6 +28,18 @@ impl Cgroup<'_> {
     /// # Errors
     /// The kernel refuses.
     pub fn create(&self) -> Result<(), CgroupError> {
+        again_if_gone(|| self.create_once())
+    }
+
+    /// Makes the cgroup as [`create`](Self::create) does, and moves a process with all its threads into it.
+    ///
+    /// # Errors
+    /// The process is gone, or the kernel refuses.
+    pub fn create_for(&self, pid: u32) -> Result<(), CgroupError> {
+        again_if_gone(|| self.create_once().and_then(|()| self.add(pid)))
+    }
+
+    fn create_once(&self) -> Result<(), CgroupError> {
         for mount in self.cgroups.mounts() {
             let mut dir = mount.to_owned();
             for part in &self.path {
@@ -118,6 +133,28 @@ impl Cgroup<'_> {
             other => other,
         }
     }
+}
+
+impl Cgroups {
+    /// Moves a process with all its threads out of all cgroups.
+    ///
+    /// # Errors
+    /// The process is gone, or the kernel refuses.
+    pub fn add_to_root(&self, pid: u32) -> Result<(), CgroupError> {
+        let mut mounts = self.mounts().into_iter();
+        mounts.try_for_each(|mount| write(&mount.join(PROCS), &pid.to_string()))
+    }
+}
+
+/// Tries again what found a cgroup gone: it may have been removed at that moment, because nothing was in it.
+fn again_if_gone(work: impl Fn() -> Result<(), CgroupError>) -> Result<(), CgroupError> {
+    for _ in 0..TRIES {
+        match work() {
+            Err(CgroupError::Refused { source, .. }) if is_gone(&source) => {}
+            done => return done,
+        }
+    }
+    work()
 }
 
 /// Enables in a cgroup of version 2 those controllers for its children that it has itself.
