@@ -2,8 +2,9 @@
 
 use rusqlite::{Transaction, params};
 
+use super::pods::pod;
 use super::sqlite::{Durability, Inner, StoreError};
-use super::store::{Store, pod, records};
+use super::store::{Store, records};
 use crate::clock::{Clock as _, SystemClock};
 use crate::model::event::{EventAction, EventRecord, EventSubject};
 use crate::model::observed::{ContainerRecord, ObservedPod};

@@ -4,12 +4,16 @@
 mod asked;
 mod claims;
 mod events;
+mod images;
 mod intent;
 mod journal;
 mod lease;
 mod lock;
 mod networks;
+mod objects;
+mod pods;
 mod salvage;
+mod settings;
 mod sqlite;
 mod store;
 mod succession;
@@ -17,6 +21,7 @@ mod volumes;
 
 pub use asked::{Asked, Noted, Unfetched};
 pub use claims::Taken;
+pub use images::ImageUser;
 pub use intent::{Failure, Intent, IntentKind, IntentState, Outcome};
 pub use journal::{Removal, Run, Step};
 pub use lease::{Lease, LeaseError, Work};
@@ -27,6 +32,6 @@ pub use lock::{
 pub use networks::{NetworkCreation, NetworkRemoval};
 pub use salvage::Salvaged;
 pub use sqlite::{Durability, StoreError};
-pub use store::{ImageUser, Store};
+pub use store::Store;
 pub use succession::HandOver;
 pub use volumes::VolumeRemoval;

@@ -3,8 +3,9 @@
 use rusqlite::{Transaction, params};
 
 use super::claims::claim_all;
+use super::pods::pod;
 use super::sqlite::{Durability, Inner, StoreError};
-use super::store::{Store, pod};
+use super::store::Store;
 use crate::model::observed::{ObservedPod, Standing};
 use crate::names::{PodId, PodName};
 
