@@ -116,3 +116,20 @@ impl From<crate::engine::catalog::CatalogError> for Error {
         Self::Catalog(Box::new(error))
     }
 }
+
+/// Returns the error of a command on one of several things.
+pub(super) fn about(word: &str, error: crate::engine::EngineError) -> Error {
+    Error::About {
+        name: word.to_owned(),
+        source: Box::new(error),
+    }
+}
+
+/// Returns success if nothing failed.
+pub(super) fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
+    match failures.len() {
+        0 => Ok(()),
+        1 => Err(failures.remove(0)),
+        _ => Err(Error::Several(failures)),
+    }
+}

@@ -4,13 +4,12 @@ use gotmpl::ToValue as _;
 use serde::Serialize;
 
 use super::super::args::{DiskUsage, Filter, PruneAll, PruneImages};
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::filter;
 use super::super::output::{Column, Format, Headings, Row};
 use super::super::view::words;
 use super::Context;
 use super::consent::is_meant;
-use super::lifecycle::outcome;
 use super::{network, volume};
 use crate::engine::Engine;
 use crate::engine::care::{Pruned, Unused, Usage};

@@ -5,13 +5,13 @@ use std::path::Path;
 use super::super::args::{
     History, ImageExists, ImageSort, Import, InspectImages, ListImages, Load, RemoveImages, Tag,
 };
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::filter;
 use super::super::output::{Format, warn};
 use super::super::view::{self, Figures, HistoryRow, ImageInspect, ImageRow, images};
 use super::Context;
 use super::inspect::show;
-use super::lifecycle::{outcome, remove_users};
+use super::lifecycle::remove_users;
 use super::ps::{headings, width};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::EngineError;

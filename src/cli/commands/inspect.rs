@@ -1,14 +1,13 @@
 //! `inspect` of containers, pods and images.
 
 use super::super::args::{Inspect, InspectContainers, InspectPods, ObjectKind};
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::output::{Format, Object};
 use super::super::view::{
     ContainerInspect, Host, ImageInspect, PodInspect, Scene, inspect_container, inspect_pod,
 };
 use super::Context;
 use super::find::{self, Found};
-use super::lifecycle::outcome;
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
 use crate::engine::catalog::CatalogError;

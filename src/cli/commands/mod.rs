@@ -31,6 +31,7 @@ mod push;
 mod secret;
 mod stats;
 mod system;
+mod targets;
 mod top;
 mod unmet;
 mod validate;

@@ -4,12 +4,12 @@ use super::super::args::{
     CreateNetwork, Filter, InspectNetworks, ListNetworks, NetworkCommand, PruneNetworks,
     RemoveNetworks,
 };
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::filter;
 use super::super::output::Format;
 use super::super::view::{NetworkRow, Width};
 use super::consent::is_meant;
-use super::lifecycle::{outcome, remove_user_pods};
+use super::lifecycle::remove_user_pods;
 use super::ps::headings;
 use super::volume::{pairs, usage};
 use super::{Context, inspect};

@@ -3,11 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::args::{Pull, Registry};
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::output::warn;
 use super::super::progress::{Doing, progress};
 use super::Context;
-use super::lifecycle::outcome;
 use crate::causes::chain;
 use crate::engine::Engine;
 use crate::engine::objects::{ObjectKind, Objects};

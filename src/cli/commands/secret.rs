@@ -5,11 +5,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::super::args::{CreateSecret, InspectSecrets, ListSecrets, RemoveSecrets, SecretCommand};
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::output::Format;
 use super::super::view::SecretRow;
 use super::Context;
-use super::lifecycle::outcome;
 use super::ps::headings;
 use crate::clock::{Clock as _, IdSource as _, RandomIds, SystemClock};
 use crate::engine::Engine;

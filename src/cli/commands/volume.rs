@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use super::super::args::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
 };
-use super::super::error::Error;
+use super::super::error::{Error, outcome};
 use super::super::filter;
 use super::super::output::Format;
 use super::super::view::{VolumeRow, volumes};
 use super::consent::is_meant;
-use super::lifecycle::{outcome, remove_user_pods};
+use super::lifecycle::remove_user_pods;
 use super::ps::headings;
 use super::{Context, inspect};
 use crate::clock::{Clock as _, IdSource as _, RandomIds, SystemClock};

@@ -4,9 +4,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::super::super::args::{Down, Global};
-use super::super::super::error::Error;
+use super::super::super::error::{Error, about, outcome};
 use super::super::super::output::{Output, warn};
-use super::super::{input, lifecycle, open};
+use super::super::{input, open};
 use super::options::working_dir;
 use super::reading::{accept, read_application};
 use super::report::print_downed;
@@ -52,9 +52,9 @@ pub(super) fn complain(report: Report) -> Result<(), Error> {
         warn(warning);
     }
     let failures = report.not_removed.into_iter();
-    lifecycle::outcome(
+    outcome(
         failures
-            .map(|(pod, error)| lifecycle::about(pod.as_str(), error))
+            .map(|(pod, error)| about(pod.as_str(), error))
             .collect(),
     )
 }
