@@ -4,15 +4,20 @@
 //! show, under podman's field names. Everything that is no result goes to standard error, through
 //! [`super::report`]. A reader that closed the pipe has seen what it wanted: that is success.
 
-use std::io::{self, IsTerminal as _, Write};
-use std::os::fd::AsFd as _;
-use std::sync::atomic::{AtomicBool, Ordering};
+mod stderr;
+mod table;
+mod template;
+
+use std::io::{self, Write};
 
 use gotmpl::{ToValue as _, Value};
 use serde::Serialize;
 
-mod template;
+use table::{align, fit, terminal_width};
 
+pub use stderr::{
+    stderr_has_colour, stdout_has_colour, tell, tell_errors_only, warn, warnings_wanted,
+};
 pub(in crate::cli) use template::moment;
 
 /// The form of an output.
@@ -169,23 +174,13 @@ impl<W: Write> Output<W> {
         headings: Headings,
     ) -> Result<(), OutputError> {
         match format {
-            Format::Json => return self.json(rows),
+            Format::Json => self.json(rows),
             Format::Table => {
-                let columns = named::<R>(shown);
-                let head = columns.iter().map(|column| column.heading.to_owned());
-                let body = rows.iter().map(|row| {
-                    let cells = columns.iter().map(|column| (column.value)(row).to_string());
-                    cells.collect::<Vec<_>>()
-                });
-                let mut lines = Vec::with_capacity(rows.len() + 1);
-                if headings == Headings::Shown {
-                    lines.push(head.collect());
-                }
-                lines.extend(body);
+                let mut lines = tabled(rows, shown, headings);
                 if let Some(width) = self.width {
                     fit(&mut lines, width);
                 }
-                self.writer.write_all(align(&lines).as_bytes())?;
+                self.table(&lines)
             }
             Format::Template {
                 text,
@@ -193,19 +188,18 @@ impl<W: Write> Output<W> {
             } => {
                 let lines = templated(rows, text, *titled && headings == Headings::Shown)?;
                 if text.contains('\t') || *titled {
-                    let cells: Vec<Vec<String>> = lines
-                        .iter()
-                        .map(|line| line.split('\t').map(str::to_owned).collect())
+                    let cells = lines.iter().map(|line| line.split('\t'));
+                    let cells: Vec<Vec<String>> = cells
+                        .map(|line| line.map(str::to_owned).collect())
                         .collect();
-                    self.writer.write_all(align(&cells).as_bytes())?;
-                } else {
-                    for line in lines {
-                        writeln!(self.writer, "{line}")?;
-                    }
+                    return self.table(&cells);
                 }
+                for line in lines {
+                    self.line(line)?;
+                }
+                self.flush()
             }
         }
-        Ok(self.writer.flush()?)
     }
 
     /// Prints objects as `inspect` does: a JSON array, or each through a template.
@@ -299,10 +293,19 @@ impl<W: Write> Output<W> {
     }
 }
 
-fn named<R: Row>(shown: &[&str]) -> Vec<&'static Column<R>> {
-    shown
-        .iter()
-        .filter_map(|name| R::columns().iter().find(|column| column.name == *name))
+/// Returns the cells of the columns called `shown`.
+fn tabled<R: Row>(rows: &[R], shown: &[&str], headings: Headings) -> Vec<Vec<String>> {
+    let named = |name: &&str| R::columns().iter().find(|column| column.name == *name);
+    let columns: Vec<&Column<R>> = shown.iter().filter_map(named).collect();
+    let head = columns.iter().map(|column| column.heading.to_owned());
+    let cells = |row| {
+        columns
+            .iter()
+            .map(move |column| (column.value)(row).to_string())
+    };
+    let head = (headings == Headings::Shown).then(|| head.collect());
+    head.into_iter()
+        .chain(rows.iter().map(|row| cells(row).collect()))
         .collect()
 }
 
@@ -335,275 +338,5 @@ fn templated<R: Row>(rows: &[R], text: &str, titled: bool) -> Result<Vec<String>
     Ok(lines)
 }
 
-/// Aligns cells in columns two spaces apart, as podman's tables are, without trailing spaces.
-fn align(lines: &[Vec<String>]) -> String {
-    let mut widths: Vec<usize> = Vec::new();
-    for line in lines {
-        for (position, cell) in line.iter().enumerate() {
-            let width = cell.chars().count();
-            match widths.get_mut(position) {
-                Some(widest) => *widest = width.max(*widest),
-                None => widths.push(width),
-            }
-        }
-    }
-    let mut text = String::new();
-    for line in lines {
-        let start = text.len();
-        for (cell, width) in line.iter().zip(&widths) {
-            text.push_str(cell);
-            let padding = width + 2 - cell.chars().count();
-            text.extend(std::iter::repeat_n(' ', padding));
-        }
-        let end = start + text[start..].trim_end_matches(' ').len();
-        text.truncate(end);
-        text.push('\n');
-    }
-    text
-}
-
-/// The narrowest that a cell is cut to: an id is recognised by its beginning.
-const NARROWEST: usize = 6;
-
-/// Cuts the widest cells until the lines fit, an ellipsis standing for what is missing.
-///
-/// A terminal too narrow for that wraps lines.
-fn fit(lines: &mut [Vec<String>], width: usize) {
-    let columns = lines.iter().map(Vec::len).max().unwrap_or_default();
-    let cell_width = |lines: &[Vec<String>], column: usize| {
-        let cells = lines.iter().filter_map(|line| line.get(column));
-        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let mut widths: Vec<usize> = (0..columns)
-        .map(|column| cell_width(lines, column))
-        .collect();
-    let room = width.saturating_sub(columns.saturating_sub(1) * 2);
-    while widths.iter().sum::<usize>() > room {
-        let Some(widest) = widths.iter_mut().max() else {
-            return;
-        };
-        if *widest <= NARROWEST {
-            break;
-        }
-        *widest -= 1;
-    }
-    for line in lines {
-        for (cell, width) in line.iter_mut().zip(&widths) {
-            if cell.chars().count() > *width {
-                *cell = cell.chars().take(width - 1).chain(['…']).collect();
-            }
-        }
-    }
-}
-
-fn terminal_width() -> Option<usize> {
-    if !io::stdout().is_terminal() {
-        return None;
-    }
-    let size = crate::sys::terminal::window_size(io::stdout().as_fd()).ok()?;
-    Some(usize::from(size.columns)).filter(|columns| *columns > 0)
-}
-
-/// Returns whether standard output may be coloured: a terminal, and no `NO_COLOR`.
-#[must_use]
-pub fn stdout_has_colour() -> bool {
-    io::stdout().is_terminal() && colour_wanted()
-}
-
-/// Returns whether standard error may be coloured.
-#[must_use]
-pub fn stderr_has_colour() -> bool {
-    io::stderr().is_terminal() && colour_wanted()
-}
-
-/// Colour is unwanted when `NO_COLOR` is set to anything (<https://no-color.org>), or on a dumb terminal.
-fn colour_wanted() -> bool {
-    let unset = |name| std::env::var_os(name).is_none_or(|value| value.is_empty());
-    unset("NO_COLOR") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
-}
-
-/// Whether warnings are wanted; `--log-level error` wants none.
-static WARNINGS: AtomicBool = AtomicBool::new(true);
-
-/// Says no more than errors from now on.
-pub fn tell_errors_only() {
-    WARNINGS.store(false, Ordering::Relaxed);
-}
-
-/// Returns whether warnings are wanted.
-#[must_use]
-pub fn warnings_wanted() -> bool {
-    WARNINGS.load(Ordering::Relaxed)
-}
-
-/// Writes a warning to standard error, if warnings are wanted.
-pub fn warn(message: impl std::fmt::Display) {
-    if warnings_wanted() {
-        tell(&format!("warning: {message}\n"));
-    }
-}
-
-/// Writes a message to standard error; when that is gone too, nobody is left to be told.
-pub fn tell(message: &str) {
-    if message.is_empty() {
-        return;
-    }
-    let mut stderr = io::stderr().lock();
-    if stderr.write_all(message.as_bytes()).is_ok() && !message.ends_with('\n') {
-        stderr.write_all(b"\n").ok();
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[derive(Serialize)]
-    #[serde(rename_all = "PascalCase")]
-    struct Animal {
-        id: String,
-        names: Vec<&'static str>,
-        legs: u32,
-    }
-
-    impl Row for Animal {
-        fn columns() -> &'static [Column<Self>] {
-            &[
-                Column {
-                    name: "ID",
-                    heading: "ANIMAL ID",
-                    value: |row| row.id[..4].to_value(),
-                },
-                Column {
-                    name: "Names",
-                    heading: "NAMES",
-                    value: |row| row.names.join(",").to_value(),
-                },
-            ]
-        }
-    }
-
-    fn shown(format: &str, headings: Headings) -> String {
-        let animals = [
-            Animal {
-                id: "abcdefgh".into(),
-                names: vec!["cat", "puss"],
-                legs: 4,
-            },
-            Animal {
-                id: "12345678".into(),
-                names: vec![""],
-                legs: 2,
-            },
-        ];
-        let mut bytes = Vec::new();
-        Output::new(&mut bytes)
-            .rows(
-                &animals,
-                &Format::parse(format).unwrap(),
-                &["ID", "Names"],
-                headings,
-            )
-            .unwrap();
-        String::from_utf8(bytes).unwrap()
-    }
-
-    #[test]
-    fn a_table_is_aligned_and_has_no_trailing_spaces() {
-        assert_eq!(
-            shown("table", Headings::Shown),
-            "ANIMAL ID  NAMES\nabcd       cat,puss\n1234\n"
-        );
-        assert_eq!(shown("table", Headings::Hidden), "abcd  cat,puss\n1234\n");
-    }
-
-    #[test]
-    fn a_table_fits_its_terminal_by_cutting_the_widest_cells() {
-        let line = |texts: [&str; 3]| texts.map(str::to_owned).to_vec();
-        let mut lines = vec![
-            line(["ID", "COMMAND", "NAMES"]),
-            line(["abcdef", "a command that is long", "web"]),
-        ];
-        fit(&mut lines, 30);
-        assert_eq!(
-            align(&lines),
-            "ID      COMMAND          NAMES\nabcdef  a command that…  web\n"
-        );
-        let whole = lines.clone();
-        fit(&mut lines, 80);
-        assert_eq!(lines, whole);
-        fit(&mut lines, 1);
-        assert!(
-            lines[1]
-                .iter()
-                .all(|cell| cell.chars().count() <= NARROWEST)
-        );
-    }
-
-    #[test]
-    fn json_has_what_the_row_serialises() {
-        let value: serde_json::Value =
-            serde_json::from_str(&shown("json", Headings::Shown)).unwrap();
-        assert_eq!(value[0]["Id"], "abcdefgh");
-        assert_eq!(value[0]["Names"][1], "puss");
-        assert!(shown("json", Headings::Shown).starts_with("[\n    {\n        \"Id\""));
-    }
-
-    #[test]
-    fn templates_see_columns_before_json_fields() {
-        assert_eq!(
-            shown("{{.ID}} {{.Names}} {{.Legs}}", Headings::Shown),
-            "abcd cat,puss 4\n1234  2\n"
-        );
-        assert_eq!(
-            shown("table {{.ID}}\\t{{.Names}}", Headings::Shown),
-            "ANIMAL ID  NAMES\nabcd       cat,puss\n1234\n"
-        );
-        assert_eq!(
-            shown("{{len .ID}}{{if eq .Legs 4}} four{{end}}", Headings::Shown),
-            "4 four\n4\n"
-        );
-    }
-
-    impl Object for serde_json::Value {}
-
-    #[test]
-    fn templates_print_lists_and_maps_as_go_does() {
-        let mut bytes = Vec::new();
-        let object = serde_json::json!({"Env": ["a=1", "b=2"], "Labels": {"z": "1", "a": "2"}, "Ok": true, "None": null});
-        let format = Format::parse("{{.Env}} {{.Labels}} {{.Ok}} {{index .Labels \"a\"}} {{json .Env}} {{range .Env}}<{{.}}>{{end}}").unwrap();
-        Output::new(&mut bytes)
-            .objects(&[object], Some(&format))
-            .unwrap();
-        assert_eq!(
-            String::from_utf8(bytes).unwrap(),
-            "[a=1 b=2] map[a:2 z:1] true 2 [\"a=1\",\"b=2\"] <a=1><b=2>\n"
-        );
-    }
-
-    #[test]
-    fn a_field_that_is_not_there_is_an_error() {
-        let format = Format::parse("{{.Nonsense}}").unwrap();
-        let result =
-            Output::new(Vec::new()).objects(&[serde_json::json!({"Id": 1})], Some(&format));
-        assert!(matches!(result, Err(OutputError::Template(_))));
-        assert!(Format::parse("{{.ID").is_err());
-    }
-
-    #[test]
-    fn a_closed_pipe_is_told_from_other_errors() {
-        struct Gone;
-        impl Write for Gone {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::BrokenPipe.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        assert!(matches!(
-            Output::new(Gone).line("x"),
-            Err(OutputError::Closed)
-        ));
-    }
-}
+mod tests;
