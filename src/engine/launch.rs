@@ -228,6 +228,8 @@ pub struct LaunchFacts<'a> {
     pub volumes: &'a BTreeMap<VolumeName, ResolvedVolume>,
     /// The devices asked for; for a privileged container [`host::host_devices`].
     pub devices: &'a [HostDevice],
+    /// Devices that come with a mount: they may be used, and need no file.
+    pub mounted_devices: &'a [HostDevice],
     pub values: &'a dyn Values,
     /// The text of a `Localhost` profile.
     pub seccomp_profile: Option<&'a str>,
@@ -367,7 +369,10 @@ fn spec(
         let kept = paths.iter().filter(|_| !unmasked);
         kept.map(|path| (*path).to_owned()).collect()
     };
-    let rules = resources::device_rules(privileged, facts.devices);
+    let rules = resources::device_rules(
+        privileged,
+        facts.devices.iter().chain(facts.mounted_devices),
+    );
     let limits = &container.process.limits;
     let mut linux = LinuxBuilder::default()
         .namespaces(namespaces(facts.namespaces, &facts.host.cgroups))

@@ -1,7 +1,7 @@
 //! What one container is.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -333,6 +333,16 @@ impl From<Capability> for String {
 pub enum ProcMount {
     Default,
     Unmasked,
+}
+
+impl ContainerSpec {
+    /// Returns the devices of the host that the container asks for by their paths.
+    pub fn host_devices(&self) -> impl Iterator<Item = &Path> {
+        self.devices.iter().filter_map(|device| match device {
+            Device::Host(path) => Some(path.as_path()),
+            Device::Claim { .. } => None,
+        })
+    }
 }
 
 /// A device of the host in a container.

@@ -1,6 +1,7 @@
 //! Everything about one pod.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
@@ -8,7 +9,7 @@ use super::container::{ContainerSpec, EnvSource, EnvValue, Role, SeccompProfile}
 use super::infra::{InfraSpec, PidNamespace};
 use super::network::{NetworkSpec, PublishedPort};
 use super::quantity::Seconds;
-use super::volume::{ProjectedSource, VolumeSpec};
+use super::volume::{HostPathKind, ProjectedSource, VolumeSpec};
 use crate::names::{ContainerName, Hostname, ObjectName, PodId, PodName, VolumeName};
 
 /// Labels or annotations.
@@ -128,6 +129,23 @@ impl PodSpec {
     pub fn container(&self, name: &ContainerName) -> Option<&ContainerSpec> {
         self.all_containers()
             .find(|container| &container.name == name)
+    }
+
+    /// Returns the devices of the host that a container mounts: where each is, and where the container has it.
+    pub fn mounted_devices<'a>(
+        &'a self,
+        container: &'a ContainerSpec,
+    ) -> impl Iterator<Item = (&'a Path, &'a Path)> {
+        container
+            .mounts
+            .iter()
+            .filter_map(|mount| match self.volumes.get(&mount.volume)? {
+                VolumeSpec::HostPath {
+                    path,
+                    kind: HostPathKind::CharDevice | HostPathKind::BlockDevice,
+                } => Some((path.as_path(), mount.path.as_path())),
+                _ => None,
+            })
     }
 
     /// Returns the named volumes of the host that the pod mounts.

@@ -12,7 +12,7 @@ use crate::model::container::{
 use crate::names::{ContainerName, ImageRef, VolumeName};
 
 use super::annotations::{Annotations, PIDS_LIMIT};
-use super::notes::{Feature, Notes, filled, items};
+use super::notes::{Notes, filled, items};
 use super::security::{Fields, PrivilegeFields};
 use super::{env, mount, network, probe, resources, security};
 
@@ -182,10 +182,7 @@ pub(super) fn default_pull(image: &ImageRef) -> PullPolicy {
 fn restarts_always(word: Option<&String>, kind: Kind, at: &At<'_>, notes: &mut Notes<'_>) -> bool {
     match (kind, filled(word).map(String::as_str)) {
         (_, None) => false,
-        (Kind::Init, Some("Always")) => {
-            notes.uses(at, Feature::Sidecar);
-            true
-        }
+        (Kind::Init, Some("Always")) => true,
         (_, Some(_)) => {
             notes.not_yet(at);
             false
@@ -241,7 +238,7 @@ fn context_of(
 
 fn claims(list: &[v1::VolumeDevice], at: &At<'_>, notes: &mut Notes<'_>) -> Vec<Device> {
     if !list.is_empty() {
-        notes.uses(at, Feature::BlockDevice);
+        notes.not_yet(at);
     }
     let mut devices = Vec::new();
     for (index, v1::VolumeDevice { device_path, name }) in list.iter().enumerate() {
@@ -257,7 +254,7 @@ fn claims(list: &[v1::VolumeDevice], at: &At<'_>, notes: &mut Notes<'_>) -> Vec<
 fn terminal(wanted: Option<bool>, at: &At<'_>, notes: &mut Notes<'_>) -> bool {
     let wanted = wanted.unwrap_or(false);
     if wanted {
-        notes.uses(at, Feature::Terminal);
+        notes.not_yet(at);
     }
     wanted
 }
@@ -269,7 +266,6 @@ fn last_words(
     notes: &mut Notes<'_>,
 ) -> TerminationMessage {
     let default = TerminationMessage::default();
-    let path_at = at.field("terminationMessagePath");
     let policy_at = at.field("terminationMessagePolicy");
     let path = filled(path).map_or(default.path.clone(), PathBuf::from);
     let words = [
@@ -280,11 +276,8 @@ fn last_words(
         ),
     ];
     let policy = notes.choose(&policy_at, policy, default.policy, &words);
-    if path != default.path {
-        notes.uses(&path_at, Feature::TerminationMessage);
-    }
     if policy != default.policy {
-        notes.uses(&policy_at, Feature::TerminationMessage);
+        notes.not_yet(&policy_at);
     }
     TerminationMessage { path, policy }
 }

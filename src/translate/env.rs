@@ -9,7 +9,7 @@ use crate::model::container::{
 use crate::model::quantity::{Bytes, MilliCpu, Quantity};
 use crate::names::{ContainerName, ObjectName};
 
-use super::notes::{Feature, Notes};
+use super::notes::Notes;
 use super::resources;
 
 /// Translates `env`: `$(VAR)` stays in the values until the container starts.
@@ -230,7 +230,6 @@ pub(super) fn resource(
         divisor,
         resource,
     } = selector;
-    notes.uses(at, Feature::ResourceRef);
     let words = [
         ("limits.cpu", Some(ResourceField::LimitsCpu)),
         ("limits.memory", Some(ResourceField::LimitsMemory)),

@@ -15,7 +15,7 @@ use crate::names::{ContainerName, Hostname};
 
 use super::annotations::{Annotations, INFRA_NAME, PIDS_LIMIT};
 use super::network;
-use super::notes::{Feature, Notes, items};
+use super::notes::{Notes, items};
 use super::options::PlayOptions;
 use super::resources;
 use super::security::{self, Fields};
@@ -99,11 +99,11 @@ pub(super) fn infra(
             ContainerName::parse,
         ),
         hostname: notes.parse_some(&at.field("hostname"), fields.hostname, Hostname::parse),
-        subdomain: subdomain(fields.subdomain, &at.field("subdomain"), notes),
+        subdomain: notes.parse_some(&at.field("subdomain"), fields.subdomain, Hostname::parse),
         dns: network::dns(fields.dns_policy, fields.dns_config, at, notes),
         hosts: hosts(fields, at, options, notes),
         etc_hostname: options.etc_hostname,
-        shared: shared(fields, at, notes),
+        shared: shared(fields),
         user_namespace: users(fields.host_users, &at.field("hostUsers"), notes),
         sysctls: kernel_settings(
             items(sysctls.as_ref()),
@@ -118,7 +118,6 @@ pub(super) fn infra(
         ),
         fs_group: fs_group.and_then(|group| {
             let at = security_at.field("fsGroup");
-            notes.uses(&at, Feature::FsGroup);
             notes.number(&at, group)
         }),
         fs_group_change: notes.choose(
@@ -132,12 +131,6 @@ pub(super) fn infra(
         ),
         network,
     }
-}
-
-fn subdomain(name: Option<&String>, at: &At<'_>, notes: &mut Notes<'_>) -> Option<Hostname> {
-    let name = notes.parse_some(at, name, Hostname::parse)?;
-    notes.uses(at, Feature::Subdomain);
-    Some(name)
 }
 
 fn hosts(
@@ -160,20 +153,13 @@ fn hosts(
     HostsFile::Image
 }
 
-fn shared(fields: &InfraFields<'_>, at: &At<'_>, notes: &mut Notes<'_>) -> SharedNamespaces {
+fn shared(fields: &InfraFields<'_>) -> SharedNamespaces {
     let pid = match (fields.host_pid, fields.share_process_namespace) {
-        (true, _) => {
-            notes.uses(&at.field("hostPID"), Feature::HostNamespaces);
-            PidNamespace::Host
-        }
-        (false, true) => {
-            notes.uses(&at.field("shareProcessNamespace"), Feature::SharedProcesses);
-            PidNamespace::Pod
-        }
+        (true, _) => PidNamespace::Host,
+        (false, true) => PidNamespace::Pod,
         (false, false) => PidNamespace::Container,
     };
     let ipc = if fields.host_ipc {
-        notes.uses(&at.field("hostIPC"), Feature::HostNamespaces);
         IpcNamespace::Host
     } else {
         IpcNamespace::Pod
@@ -185,14 +171,11 @@ fn users(host_users: bool, at: &At<'_>, notes: &mut Notes<'_>) -> UserNamespace 
     if host_users {
         return UserNamespace::Host;
     }
-    notes.uses(at, Feature::UserNamespace);
+    notes.not_yet(at);
     UserNamespace::Pod
 }
 
 fn groups(list: &[i64], at: &At<'_>, notes: &mut Notes<'_>) -> Vec<u32> {
-    if !list.is_empty() {
-        notes.uses(at, Feature::SupplementalGroups);
-    }
     let mut groups = Vec::new();
     for (index, group) in list.iter().enumerate() {
         groups.extend(notes.number::<u32>(&at.index(index), *group));
@@ -207,9 +190,6 @@ fn kernel_settings(
     at: &At<'_>,
     notes: &mut Notes<'_>,
 ) -> BTreeMap<String, String> {
-    if !list.is_empty() {
-        notes.uses(at, Feature::Sysctls);
-    }
     let mut settings = BTreeMap::new();
     for (index, v1::Sysctl { name, value }) in list.iter().enumerate() {
         if name.starts_with("net.") && *network == NetworkSpec::Host {

@@ -8,7 +8,7 @@ use crate::manifest::source::At;
 use crate::model::volume::{Mount, Propagation, SubPath};
 use crate::names::VolumeName;
 
-use super::notes::{Feature, Notes, filled};
+use super::notes::{Notes, filled};
 
 /// Translates where a container sees its volumes.
 pub(super) fn mounts(list: &[v1::VolumeMount], at: &At<'_>, notes: &mut Notes<'_>) -> Vec<Mount> {
@@ -56,13 +56,10 @@ fn mount(item: &v1::VolumeMount, at: &At<'_>, notes: &mut Notes<'_>) -> Option<M
             ("Bidirectional", Propagation::Bidirectional),
         ],
     );
-    if propagation != Propagation::None {
-        notes.uses(&propagation_at, Feature::MountPropagation);
-    }
     Some(Mount {
         volume: notes.parse(&at.field("name"), name, VolumeName::parse)?,
         path: PathBuf::from(path),
-        sub_path: part(sub_path.as_ref(), sub_path_expr.as_ref(), at, notes),
+        sub_path: part(sub_path.as_ref(), sub_path_expr.as_ref()),
         read_only: read_only.unwrap_or(false) || asks_read_only,
         propagation,
         options,
@@ -77,17 +74,7 @@ fn is_honoured(option: &str) -> bool {
     .contains(&option)
 }
 
-fn part(
-    literal: Option<&String>,
-    expression: Option<&String>,
-    at: &At<'_>,
-    notes: &mut Notes<'_>,
-) -> Option<SubPath> {
-    if let Some(path) = filled(literal) {
-        notes.uses(&at.field("subPath"), Feature::SubPath);
-        return Some(SubPath::Literal(path.clone()));
-    }
-    let path = filled(expression)?;
-    notes.uses(&at.field("subPathExpr"), Feature::SubPath);
-    Some(SubPath::Expression(path.clone()))
+fn part(literal: Option<&String>, expression: Option<&String>) -> Option<SubPath> {
+    let literal = filled(literal).cloned().map(SubPath::Literal);
+    literal.or_else(|| filled(expression).cloned().map(SubPath::Expression))
 }

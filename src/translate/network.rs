@@ -12,7 +12,7 @@ use crate::model::network::{
 };
 use crate::names::{DnsName, NetworkName};
 
-use super::notes::{Feature, Notes, filled, items};
+use super::notes::{Notes, filled, items};
 use super::options::{NetworkChoice, PlayOptions};
 
 /// The place of a pod in its play, from 0: `--ip` and `--mac-address` are dealt out in order.
@@ -181,9 +181,6 @@ pub(super) fn dns(
         ("None", DnsPolicy::None),
     ];
     let policy = notes.choose(&policy_at, policy, DnsPolicy::ClusterFirst, &words);
-    if policy == DnsPolicy::None {
-        notes.uses(&policy_at, Feature::Dns);
-    }
     let Some(config) = config else {
         return DnsSpec {
             policy,
@@ -191,7 +188,6 @@ pub(super) fn dns(
         };
     };
     let at = at.field("dnsConfig");
-    notes.uses(&at, Feature::Dns);
     let v1::PodDNSConfig {
         nameservers,
         options,

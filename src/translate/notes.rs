@@ -4,73 +4,6 @@ use std::fmt;
 
 use crate::manifest::source::{At, FieldPath, FindingType, Findings, Step};
 
-/// A setting that the model holds; the table below says whether the engine acts on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Feature {
-    ActiveDeadline,
-    BlockDevice,
-    DiskSizeLimit,
-    Dns,
-    FsGroup,
-    HostDevice,
-    HostNamespaces,
-    ImageVolume,
-    MountPropagation,
-    PidsLimit,
-    ProcMount,
-    Projection,
-    PullSecrets,
-    ResourceRef,
-    RunAsNonRoot,
-    NoNewPrivileges,
-    Seccomp,
-    ServiceAccountToken,
-    SharedProcesses,
-    Sidecar,
-    SubPath,
-    Subdomain,
-    SupplementalGroups,
-    Sysctls,
-    Terminal,
-    TerminationMessage,
-    UserNamespace,
-}
-
-impl Feature {
-    /// Tells whether engine and supervisor act on the setting.
-    fn is_honoured(self) -> bool {
-        match self {
-            Self::ActiveDeadline
-            | Self::Dns
-            | Self::FsGroup
-            | Self::HostNamespaces
-            | Self::MountPropagation
-            | Self::NoNewPrivileges
-            | Self::PidsLimit
-            | Self::ProcMount
-            | Self::Projection
-            | Self::ResourceRef
-            | Self::RunAsNonRoot
-            | Self::Seccomp
-            | Self::SharedProcesses
-            | Self::Sidecar
-            | Self::SubPath
-            | Self::Subdomain
-            | Self::SupplementalGroups
-            | Self::Sysctls => true,
-            Self::BlockDevice
-            | Self::DiskSizeLimit
-            | Self::HostDevice
-            | Self::ImageVolume
-            | Self::PullSecrets
-            | Self::ServiceAccountToken
-            | Self::Terminal
-            | Self::TerminationMessage
-            | Self::UserNamespace => false,
-        }
-    }
-}
-
 /// The findings of a document while it is translated.
 pub(super) struct Notes<'f> {
     findings: &'f mut Findings,
@@ -83,13 +16,6 @@ impl<'f> Notes<'f> {
 
     pub(super) fn has_errors(&self) -> bool {
         self.findings.has_errors()
-    }
-
-    /// Warns that a setting of the model has no effect, unless it has one.
-    pub(super) fn uses(&mut self, at: &At<'_>, feature: Feature) {
-        if !feature.is_honoured() {
-            self.not_yet(at);
-        }
     }
 
     /// Warns that the field has no effect.

@@ -15,7 +15,7 @@ use super::container::{self, Kind};
 use super::infra::{self, InfraFields};
 use super::metadata::{self, Meta};
 use super::network;
-use super::notes::{Feature, Notes, filled, items};
+use super::notes::{Notes, filled, items};
 use super::options::PlayOptions;
 use super::volume;
 
@@ -232,7 +232,6 @@ fn restart(policy: Option<&String>, at: &At<'_>, notes: &mut Notes<'_>) -> Resta
 
 fn deadline(seconds: Option<i64>, at: &At<'_>, notes: &mut Notes<'_>) -> Option<Seconds> {
     let seconds = notes.number(at, seconds?)?;
-    notes.uses(at, Feature::ActiveDeadline);
     Some(Seconds(seconds))
 }
 
@@ -254,9 +253,6 @@ fn pull_secrets(
     at: &At<'_>,
     notes: &mut Notes<'_>,
 ) -> Vec<ObjectName> {
-    if !list.is_empty() {
-        notes.uses(at, Feature::PullSecrets);
-    }
     let mut secrets = Vec::new();
     for (index, v1::LocalObjectReference { name }) in list.iter().enumerate() {
         // The server takes a reference without a name, and names nothing by it.

@@ -11,7 +11,7 @@ use crate::model::volume::{
 use crate::names::ObjectName;
 
 use super::env::{self, Use};
-use super::notes::{Feature, Notes, items};
+use super::notes::{Notes, items};
 
 /// How long a service account token is good for, by default.
 pub(super) const TOKEN_LIFE: Seconds = Seconds(3600);
@@ -83,7 +83,6 @@ pub(super) fn downward_api(
         items: files,
     } = source;
     notes.not_yet_if(&at.field("defaultUser"), default_user.as_ref());
-    notes.uses(at, Feature::Projection);
     let files = downward_files(items(files.as_ref()), &at.field("items"), notes);
     Some(VolumeSpec::Projected {
         form: ProjectionForm::DownwardApi,
@@ -104,7 +103,6 @@ pub(super) fn projected(
         sources,
     } = source;
     notes.not_yet_if(&at.field("defaultUser"), default_user.as_ref());
-    notes.uses(at, Feature::Projection);
     let sources_at = at.field("sources");
     let mut all = Vec::new();
     for (index, source) in items(sources.as_ref()).iter().enumerate() {
@@ -195,7 +193,7 @@ fn token(
         user,
     } = source;
     notes.not_yet_if(&at.field("user"), user.as_ref());
-    notes.uses(at, Feature::ServiceAccountToken);
+    notes.not_yet(at);
     ProjectedSource::ServiceAccountToken {
         path: path.clone(),
         audience: audience.clone().filter(|audience| !audience.is_empty()),

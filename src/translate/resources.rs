@@ -10,7 +10,7 @@ use crate::manifest::source::At;
 use crate::model::container::{Device, Limits};
 use crate::model::quantity::{Bytes, MilliCpu, Quantity, QuantityError};
 
-use super::notes::{Feature, Notes};
+use super::notes::Notes;
 
 /// podman's resource name of a host's device: `podman.io/device=PATH`.
 pub(super) const HOST_DEVICE: &str = "podman.io/device=";
@@ -110,7 +110,6 @@ pub(super) fn devices(
         };
         let at = limits_at.key(name);
         if path.starts_with('/') {
-            notes.uses(&at, Feature::HostDevice);
             devices.push(Device::Host(PathBuf::from(path)));
         } else {
             notes.invalid(&at, name, "a device of the host has an absolute path");
@@ -123,6 +122,5 @@ pub(super) fn devices(
 pub(super) fn pids(text: Option<String>, at: &At<'_>, notes: &mut Notes<'_>) -> Option<u64> {
     let text = text.filter(|text| text != "-1")?;
     let pids = notes.parse(at, &text, str::parse::<u64>)?;
-    notes.uses(at, Feature::PidsLimit);
     Some(pids)
 }

@@ -10,7 +10,7 @@ use crate::model::container::{
     Capability, Privileges, ProcMount, SeccompProfile, SecuritySettings,
 };
 
-use super::notes::{Feature, Notes, items};
+use super::notes::{Notes, items};
 
 /// What the security contexts of pods and containers have in common.
 pub(super) struct Fields<'a> {
@@ -40,15 +40,6 @@ pub(super) fn settings(
         (None, Some(text)) => old_seccomp(text, &seccomp_at, notes),
         (None, None) => None,
     };
-    if seccomp
-        .as_ref()
-        .is_some_and(|profile| *profile != SeccompProfile::RuntimeDefault)
-    {
-        notes.uses(&seccomp_at, Feature::Seccomp);
-    }
-    if fields.run_as_non_root == Some(true) {
-        notes.uses(&at.field("runAsNonRoot"), Feature::RunAsNonRoot);
-    }
     SecuritySettings {
         run_as_user: id(fields.run_as_user, &at.field("runAsUser"), notes),
         run_as_group: id(fields.run_as_group, &at.field("runAsGroup"), notes),
@@ -117,12 +108,6 @@ pub(super) fn privileges(
     at: &At<'_>,
     notes: &mut Notes<'_>,
 ) -> Privileges {
-    if fields.allow_privilege_escalation == Some(false) {
-        notes.uses(
-            &at.field("allowPrivilegeEscalation"),
-            Feature::NoNewPrivileges,
-        );
-    }
     let default = v1::Capabilities::default();
     let v1::Capabilities { add, drop } = fields.capabilities.unwrap_or(&default);
     let capabilities_at = at.field("capabilities");
@@ -152,9 +137,5 @@ fn proc_mount(word: Option<&String>, at: &At<'_>, notes: &mut Notes<'_>) -> Opti
         ("Default", Some(ProcMount::Default)),
         ("Unmasked", Some(ProcMount::Unmasked)),
     ];
-    let mount = notes.choose(at, word, None, &words);
-    if mount == Some(ProcMount::Unmasked) {
-        notes.uses(at, Feature::ProcMount);
-    }
-    mount
+    notes.choose(at, word, None, &words)
 }

@@ -7,7 +7,7 @@ use crate::model::quantity::Quantity;
 use crate::model::volume::{HostPathKind, Medium, VolumeSpec};
 use crate::names::{ImageRef, VolumeName};
 
-use super::notes::{Feature, Notes, filled};
+use super::notes::{Notes, filled};
 use super::options::PlayOptions;
 use super::{container, projection, resources};
 
@@ -175,7 +175,7 @@ fn empty_dir_of(
         .as_ref()
         .and_then(|size| resources::quantity(size, &size_at, Quantity::bytes, notes));
     if size_limit.is_some() && medium == Medium::Disk {
-        notes.uses(&size_at, Feature::DiskSizeLimit);
+        notes.not_yet(&size_at);
     }
     VolumeSpec::EmptyDir { medium, size_limit }
 }
@@ -204,7 +204,7 @@ fn image_of(
         pull_policy,
         reference,
     } = source;
-    notes.uses(at, Feature::ImageVolume);
+    notes.not_yet(at);
     let reference_at = at.field("reference");
     let Some(reference) = filled(reference.as_ref()) else {
         notes.required(&reference_at, "Required value");

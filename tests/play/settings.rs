@@ -130,3 +130,41 @@ fn pod_inspect_shows_the_spec_whole_and_equal_security_of_pod_and_container_once
     host.down("web").expect();
     host.expect_clean();
 }
+
+#[test]
+fn a_device_of_the_host_can_be_used_by_its_mount_and_by_its_resource() {
+    let Some(host) = Host::new() else { return };
+    // Opened for writing it asks for no privilege but the cgroup's.
+    let device = "/dev/kmsg";
+    let main = format!(
+        "command: [sleep, '1000']\nresources: {{limits: {{\"podman.io/device={device}\": 1}}}}\n\
+         volumeMounts: [{{name: kmsg, mountPath: /mounted}}]"
+    );
+    let spec = format!(
+        "terminationGracePeriodSeconds: 0\nvolumes: [{{name: kmsg, hostPath: {{path: {device}, type: CharDevice}}}}]"
+    );
+    let played = host.play("web", &pod("web", &main, &spec));
+    assert_eq!((played.code, played.stderr.as_str()), (Some(0), ""));
+    for path in [device, "/mounted"] {
+        let script = format!("[ -c {path} ] && : >{path}");
+        host.run(&["exec", "web-main", "sh", "-c", &script])
+            .expect();
+    }
+    let format = "{{range .HostConfig.Devices}}{{.PathOnHost}} {{.PathInContainer}}\n{{end}}";
+    assert_eq!(
+        host.run(&["inspect", "--format", format, "web-main"])
+            .expect(),
+        format!("{device} {device}\n{device} /mounted\n\n")
+    );
+    host.down("web").expect();
+    let missing = main.replace(device, "/dev/none");
+    let refused = host.play("web", &pod("web", &missing, &spec));
+    assert_eq!(refused.code, Some(125));
+    assert!(
+        refused
+            .stderr
+            .contains("/dev/none is no device of this host"),
+        "{refused:?}"
+    );
+    host.expect_clean();
+}

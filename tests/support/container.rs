@@ -189,6 +189,7 @@ impl Rig {
             },
             volumes: &self.volumes,
             devices: &[],
+            mounted_devices: &[],
             values: &NoValues,
             seccomp_profile: None,
             host: &HostFacts::read().expect("host"),

@@ -6,7 +6,7 @@ use super::unmet::Unmet;
 use crate::engine::launch::{HostFacts, capabilities};
 use crate::manifest::FindingType;
 use crate::manifest::rules::Spot;
-use crate::model::container::{Capability, ContainerSpec, Device};
+use crate::model::container::{Capability, ContainerSpec};
 use crate::model::pod::PodSpec;
 
 /// Returns what this process cannot give a pod.
@@ -47,18 +47,14 @@ fn of_container<'p>(container: &'p ContainerSpec, host: &HostFacts) -> Vec<Unmet
         kind: FindingType::Forbidden,
         message: format!("this host does not give the capability {}", one.as_str()),
     });
-    let devices = container.devices.iter().filter_map(|device| {
-        let Device::Host(path) = device else {
-            return None;
-        };
-        (!is_device(path)).then(|| Unmet {
-            spot: Spot::Device {
-                container: name,
-                path,
-            },
-            kind: FindingType::NotFound,
-            message: format!("{} is no device of this host", path.display()),
-        })
+    let missing = container.host_devices().filter(|path| !is_device(path));
+    let devices = missing.map(|path| Unmet {
+        spot: Spot::Device {
+            container: name,
+            path,
+        },
+        kind: FindingType::NotFound,
+        message: format!("{} is no device of this host", path.display()),
     });
     capabilities.chain(devices).collect()
 }

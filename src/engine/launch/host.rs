@@ -143,15 +143,31 @@ impl HostDevice {
 /// # Errors
 /// `/dev` cannot be read.
 pub fn host_devices() -> io::Result<Vec<HostDevice>> {
+    let ours = ["pts", "shm", "fd", "mqueue", "console", "ptmx", "tty"];
+    let root = Path::new("/dev");
+    devices_below(root, &ours.map(|name| root.join(name)))
+}
+
+/// Returns the device at a path of the host, or those below a directory, as podman's `--device` has it.
+///
+/// # Errors
+/// There is no such path.
+pub fn devices_at(path: &Path) -> io::Result<Vec<HostDevice>> {
+    match HostDevice::read(path, path)? {
+        Some(device) => Ok(vec![device]),
+        None => devices_below(path, &[]),
+    }
+}
+
+/// Returns the devices below a directory, in order, but for some.
+fn devices_below(root: &Path, without: &[PathBuf]) -> io::Result<Vec<HostDevice>> {
     let mut devices = Vec::new();
-    let mut directories = vec![PathBuf::from("/dev")];
+    let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
         for entry in fs::read_dir(&directory)? {
             let entry = entry?;
             let (path, kind) = (entry.path(), entry.file_type()?);
-            let name = entry.file_name();
-            let ours = ["pts", "shm", "fd", "mqueue", "console", "ptmx", "tty"];
-            if directory == Path::new("/dev") && ours.iter().any(|own| name == *own) {
+            if without.contains(&path) {
                 continue;
             }
             if kind.is_dir() {

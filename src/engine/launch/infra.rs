@@ -42,7 +42,7 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
         .resources(resources(
             &Limits::default(),
             facts.host,
-            device_rules(false, &[]),
+            device_rules(false, [].iter()),
         ))
         .masked_paths(owned(&MASKED))
         .readonly_paths(owned(&READ_ONLY))

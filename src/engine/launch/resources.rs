@@ -70,7 +70,10 @@ pub(super) fn resources(
 /// Returns the rules of which devices may be used.
 ///
 /// A container may make any device file and use the harmless ones; a privileged one uses all.
-pub(super) fn device_rules(privileged: bool, devices: &[HostDevice]) -> Vec<LinuxDeviceCgroup> {
+pub(super) fn device_rules<'a>(
+    privileged: bool,
+    devices: impl Iterator<Item = &'a HostDevice>,
+) -> Vec<LinuxDeviceCgroup> {
     if privileged {
         return vec![device_rule(true, LinuxDeviceType::A, None, None, "rwm")];
     }
@@ -169,9 +172,9 @@ mod tests {
 
     #[test]
     fn everything_is_forbidden_before_anything_is_allowed() {
-        let rules = device_rules(false, &[]);
+        let rules = device_rules(false, [].iter());
         assert!(!rules[0].allow());
         assert!(rules[1..].iter().all(LinuxDeviceCgroup::allow));
-        assert_eq!(device_rules(true, &[]).len(), 1);
+        assert_eq!(device_rules(true, [].iter()).len(), 1);
     }
 }

@@ -107,6 +107,7 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
         },
         volumes: &BTreeMap::new(),
         devices: &[],
+        mounted_devices: &[],
         values: &Nothing,
         seccomp_profile: None,
         host: &host(),

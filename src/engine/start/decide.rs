@@ -20,6 +20,7 @@ use crate::image::rootfs::lower_directories;
 use crate::model::container::{ContainerSpec, SeccompProfile};
 use crate::model::infra::{IpcNamespace, PidNamespace};
 use crate::model::observed::{ContainerRecord, VolumeRecord};
+use crate::model::pod::PodSpec;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
 use crate::sys::namespace::NamespaceKind;
@@ -99,7 +100,6 @@ impl Context {
     ) -> Result<Launch, StartError> {
         let container = &member.spec;
         let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
-        let devices = devices(container)?;
         let profile = match self.pod.spec.effective_seccomp(container) {
             SeccompProfile::Localhost(path) => Some(read_profile(path)?),
             _ => None,
@@ -114,7 +114,8 @@ impl Context {
                 namespaces: &self.namespaces(),
                 files: &self.files(&site.bundle),
                 volumes: &self.resolved(places),
-                devices: &devices,
+                devices: &devices(container)?,
+                mounted_devices: &mounted_devices(&self.pod.spec, container)?,
                 values: facts,
                 seccomp_profile: profile.as_deref(),
                 host: &host,
@@ -179,12 +180,28 @@ fn without_terminal(container: &ContainerSpec) -> ContainerSpec {
     container
 }
 
-/// Returns the host's devices that a container is given: all of them, or none.
+/// Returns the host's devices that a container is given: those it asks for, or all of them.
 fn devices(container: &ContainerSpec) -> Result<Vec<HostDevice>, EngineError> {
-    match container.privileges.privileged {
-        Some(true) => launch::host::host_devices().map_err(EngineError::io(Path::new("/dev"))),
-        Some(false) | None => Ok(Vec::new()),
+    if container.privileges.privileged == Some(true) {
+        return launch::host::host_devices().map_err(EngineError::io(Path::new("/dev")));
     }
+    let mut devices = Vec::new();
+    for path in container.host_devices() {
+        devices.extend(launch::host::devices_at(path).map_err(EngineError::io(path))?);
+    }
+    Ok(devices)
+}
+
+/// Returns the host's devices that a container has through its mounts.
+fn mounted_devices(
+    pod: &PodSpec,
+    container: &ContainerSpec,
+) -> Result<Vec<HostDevice>, EngineError> {
+    let mut devices = Vec::new();
+    for (file, path) in pod.mounted_devices(container) {
+        devices.extend(HostDevice::read(file, path).map_err(EngineError::io(file))?);
+    }
+    Ok(devices)
 }
 
 fn is_read_only(volume: &VolumeSpec) -> bool {

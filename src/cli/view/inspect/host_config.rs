@@ -1,6 +1,7 @@
 //! What a container may do and use of its host.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -44,7 +45,7 @@ pub(super) struct HostConfig {
     uts_mode: String,
     userns_mode: &'static str,
     shm_size: u64,
-    devices: Vec<String>,
+    devices: Vec<DeviceInspect>,
     group_add: Vec<String>,
     tmpfs: BTreeMap<String, String>,
     ulimits: Vec<String>,
@@ -71,6 +72,15 @@ struct LogConfig {
     path: String,
     tag: &'static str,
     size: String,
+}
+
+/// A device of the host in a container.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct DeviceInspect {
+    path_on_host: String,
+    path_in_container: String,
+    cgroup_permissions: &'static str,
 }
 
 #[derive(Debug, Default, Serialize)]
@@ -138,8 +148,20 @@ pub(super) fn host_config(subject: &Subject<'_>) -> HostConfig {
         cpu_quota: cpu_quota(limits),
         pids_limit: limits.pids.unwrap_or(0),
         // What podman has besides has no meaning here.
+        devices: devices(subject),
         ..HostConfig::default()
     }
+}
+
+fn devices(subject: &Subject<'_>) -> Vec<DeviceInspect> {
+    let mounted = subject.pod.record.spec.mounted_devices(subject.spec);
+    let asked = subject.spec.host_devices().map(|path| (path, path));
+    let device = |(host, container): (&Path, &Path)| DeviceInspect {
+        path_on_host: host.display().to_string(),
+        path_in_container: container.display().to_string(),
+        cgroup_permissions: "",
+    };
+    asked.chain(mounted).map(device).collect()
 }
 
 fn words<T: ToString>(values: &[T]) -> Vec<String> {
