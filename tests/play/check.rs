@@ -229,7 +229,7 @@ fn after_a_boot_ps_is_right_at_once_and_what_was_wanted_starts_again() {
     host.run(&["pod", "stop", "stopped"]).expect();
     go_down(&host);
     let said = host
-        .run(&["ps", "--all", "--format", "{{.Names}}"])
+        .run(&["ps", "--all", "--format", "{{.Names}} {{.State}}"])
         .expect();
     let mut lines: Vec<&str> = said.lines().collect();
     lines.sort_unstable();
