@@ -94,6 +94,9 @@ pub(crate) fn write_claiming(
 }
 
 /// Makes an index of images that are in the layout by now, one an architecture, and names it in their place.
+///
+/// Their layers are of zstd, which the index notes as skopeo does: a newer one adds the note where it is missing,
+/// and refuses to copy an index that it must not change.
 pub(crate) fn write_index(layout: &Path, images: &[(&str, &str)]) {
     let blobs = layout.join("blobs/sha256");
     let manifests: Vec<Value> = images
@@ -107,6 +110,7 @@ pub(crate) fn write_index(layout: &Path, images: &[(&str, &str)]) {
                 "digest": digest,
                 "size": size,
                 "platform": {"architecture": architecture, "os": "linux"},
+                "annotations": {"io.github.containers.compression.zstd": "true"},
             })
         })
         .collect();
