@@ -236,7 +236,9 @@ fn gather(engine: &Engine) -> Result<Info, Error> {
                 },
             },
             os: std::env::consts::OS,
-            distribution: distribution(),
+            distribution: distribution(
+                &std::fs::read_to_string("/etc/os-release").unwrap_or_default(),
+            ),
             mem_total: memory("MemTotal"),
             mem_free: memory("MemFree"),
             swap_total: memory("SwapTotal"),
@@ -325,20 +327,19 @@ fn uptime() -> String {
     }
 }
 
-/// Returns the host's distribution as os-release(5) names it.
-fn distribution() -> Distribution {
-    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+/// Returns the distribution that an os-release(5) names, in podman's words.
+fn distribution(os_release: &str) -> Distribution {
     let field = |name: &str| {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let mut lines = os_release.lines().filter_map(|line| line.split_once('='));
         lines
             .find(|(key, _)| *key == name)
             .map(|(_, value)| value.trim_matches('"').to_owned())
-            .unwrap_or_default()
     };
+    let known = |name| field(name).unwrap_or_else(|| "unknown".to_owned());
     Distribution {
-        distribution: field("ID"),
-        version: field("VERSION_ID"),
-        codename: field("VERSION_CODENAME"),
+        distribution: known("ID"),
+        version: known("VERSION_ID"),
+        codename: field("VERSION_CODENAME").unwrap_or_default(),
     }
 }
 
@@ -351,4 +352,24 @@ fn default_capabilities() -> String {
         .map(|one| format!("CAP_{}", one.as_str()))
         .collect();
     names.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::distribution;
+
+    #[test]
+    fn a_distribution_without_versions_is_of_an_unknown_one() {
+        let told = |text| {
+            let told = distribution(text);
+            [told.distribution, told.version, told.codename]
+        };
+        let stable = "ID=debian\nVERSION_ID=\"12\"\nVERSION_CODENAME=bookworm\n";
+        assert_eq!(told(stable), ["debian", "12", "bookworm"]);
+        assert_eq!(
+            told("ID=debian\nVERSION_CODENAME=forky\n"),
+            ["debian", "unknown", "forky"]
+        );
+        assert_eq!(told(""), ["unknown", "unknown", ""]);
+    }
 }
