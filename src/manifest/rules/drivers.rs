@@ -5,185 +5,99 @@
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{
-    CSIVolumeSource, FlockerVolumeSource, NFSVolumeSource, QuobyteVolumeSource,
-    StorageOSVolumeSource, Volume,
+    CSIVolumeSource, FlockerVolumeSource, NFSVolumeSource, PhotonPersistentDiskVolumeSource,
+    PortworxVolumeSource, QuobyteVolumeSource, StorageOSVolumeSource, Volume,
+    VsphereVirtualDiskVolumeSource,
 };
 
 use super::fault::{Faults as _, text};
-use super::volume::Sources;
+use super::volume::{Sources, Spelled};
 use super::{block, names, paths};
 use crate::manifest::source::{At, Findings};
 
-pub(super) fn before_secrets(
-    volume: &Volume,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    sources.add(
-        &volume.git_repo,
-        |repo, at, found| {
-            found.not_empty(&at.field("repository"), &repo.repository);
-            paths::descending(text(&repo.directory), &at.field("directory"), found);
-        },
-        &at.field("gitRepo"),
-        found,
-    );
-    let disk_at = at.field("gcePersistentDisk");
+pub(super) fn before_secrets(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("gitRepo", &volume.git_repo, |repo, at, found| {
+        found.not_empty(&at.field("repository"), &repo.repository);
+        paths::descending(text(&repo.directory), &at.field("directory"), found);
+    });
     sources.add_spelled(
+        "gcePersistentDisk",
+        Spelled::First(".persistentDisk"),
         &volume.gce_persistent_disk,
         block::gce_disk,
-        (&at.shown_as(".persistentDisk", &disk_at), &disk_at),
-        found,
     );
-    let disk_at = at.field("awsElasticBlockStore");
     sources.add(
+        "awsElasticBlockStore",
         &volume.aws_elastic_block_store,
         block::aws_disk,
-        &disk_at,
-        found,
     );
 }
 
-pub(super) fn before_claims(
-    volume: &Volume,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    sources.add(&volume.nfs, nfs, &at.field("nfs"), found);
-    sources.add(&volume.iscsi, block::iscsi, &at.field("iscsi"), found);
+pub(super) fn before_claims(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("nfs", &volume.nfs, nfs);
+    sources.add("iscsi", &volume.iscsi, block::iscsi);
     let disk = volume.iscsi.as_ref();
     if let Some(disk) = disk.filter(|disk| disk.initiator_name.is_some())
         && volume.name.len() + 1 + disk.target_portal.len() > 64
     {
-        found.invalid(&at.field("name"), &volume.name, block::LONG_TARGET);
+        let at = sources.at.field("name");
+        let found = &mut sources.found;
+        found.invalid(&at, &volume.name, block::LONG_TARGET);
     }
-    sources.add(
-        &volume.glusterfs,
-        |share, at, found| {
-            found.not_empty(&at.field("endpoints"), &share.endpoints);
-            found.not_empty(&at.field("path"), &share.path);
-        },
-        &at.field("glusterfs"),
-        found,
-    );
-    sources.add(&volume.flocker, flocker, &at.field("flocker"), found);
+    sources.add("glusterfs", &volume.glusterfs, |share, at, found| {
+        found.not_empty(&at.field("endpoints"), &share.endpoints);
+        found.not_empty(&at.field("path"), &share.path);
+    });
+    sources.add("flocker", &volume.flocker, flocker);
 }
 
-pub(super) fn before_files(
-    volume: &Volume,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    sources.add(
-        &volume.rbd,
-        |disk, at, found| {
-            monitors(&disk.monitors, at, found);
-            found.not_empty(&at.field("image"), &disk.image);
-        },
-        &at.field("rbd"),
-        found,
-    );
-    sources.add(
-        &volume.cinder,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumeID"), &disk.volume_id);
-            if let Some(secret) = &disk.secret_ref {
-                found.not_empty(&at.field("secretRef").field("name"), &secret.name);
-            }
-        },
-        &at.field("cinder"),
-        found,
-    );
-    let share_at = at.field("cephfs");
+pub(super) fn before_files(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("rbd", &volume.rbd, |disk, at, found| {
+        ceph_image(&disk.monitors, &disk.image, at, found);
+    });
+    sources.add("cinder", &volume.cinder, |disk, at, found| {
+        found.not_empty(&at.field("volumeID"), &disk.volume_id);
+        if let Some(secret) = &disk.secret_ref {
+            found.not_empty(&at.field("secretRef").field("name"), &secret.name);
+        }
+    });
     sources.add_spelled(
+        "cephfs",
+        Spelled::Later(".cephFS"),
         &volume.cephfs,
         |share, at, found| monitors(&share.monitors, at, found),
-        (&share_at, &at.shown_as(".cephFS", &share_at)),
-        found,
     );
-    sources.add(&volume.quobyte, quobyte, &at.field("quobyte"), found);
+    sources.add("quobyte", &volume.quobyte, quobyte);
 }
 
-pub(super) fn before_config_maps(
-    volume: &Volume,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    sources.add(&volume.fc, block::fibre_channel, &at.field("fc"), found);
-    sources.add(
-        &volume.flex_volume,
-        |flex, at, found| {
-            flex_driver(&flex.driver, &flex.options, at, found);
-        },
-        &at.field("flexVolume"),
-        found,
-    );
+pub(super) fn before_config_maps(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("fc", &volume.fc, block::fibre_channel);
+    sources.add("flexVolume", &volume.flex_volume, |flex, at, found| {
+        flex_driver(&flex.driver, &flex.options, at, found);
+    });
 }
 
-pub(super) fn before_projections(
-    volume: &Volume,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
+pub(super) fn before_projections(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("azureFile", &volume.azure_file, |share, at, found| {
+        azure_share(&share.secret_name, &share.share_name, at, found);
+    });
+    sources.add("vsphereVolume", &volume.vsphere_volume, vsphere);
     sources.add(
-        &volume.azure_file,
-        |share, at, found| {
-            found.not_empty(&at.field("secretName"), &share.secret_name);
-            found.not_empty(&at.field("shareName"), &share.share_name);
-        },
-        &at.field("azureFile"),
-        found,
-    );
-    sources.add(
-        &volume.vsphere_volume,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumePath"), &disk.volume_path);
-        },
-        &at.field("vsphereVolume"),
-        found,
-    );
-    sources.add(
+        "photonPersistentDisk",
         &volume.photon_persistent_disk,
-        |disk, at, found| {
-            found.not_empty(&at.field("pdID"), &disk.pd_id);
-        },
-        &at.field("photonPersistentDisk"),
-        found,
+        photon,
     );
-    sources.add(
-        &volume.portworx_volume,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumeID"), &disk.volume_id);
-        },
-        &at.field("portworxVolume"),
-        found,
-    );
-    sources.add(
-        &volume.azure_disk,
-        block::azure_disk,
-        &at.field("azureDisk"),
-        found,
-    );
-    sources.add(&volume.storageos, storage_os, &at.field("storageos"), found);
+    sources.add("portworxVolume", &volume.portworx_volume, portworx);
+    sources.add("azureDisk", &volume.azure_disk, block::azure_disk);
+    sources.add("storageos", &volume.storageos, storage_os);
 }
 
-pub(super) fn last(volume: &Volume, sources: &mut Sources, at: &At<'_>, found: &mut Findings) {
-    sources.add(
-        &volume.scale_io,
-        |disk, at, found| {
-            found.not_empty(&at.field("gateway"), &disk.gateway);
-            found.not_empty(&at.field("system"), &disk.system);
-            found.not_empty(&at.field("volumeName"), text(&disk.volume_name));
-        },
-        &at.field("scaleIO"),
-        found,
-    );
-    sources.add(&volume.csi, csi, &at.field("csi"), found);
+pub(super) fn last(volume: &Volume, sources: &mut Sources<'_>) {
+    sources.add("scaleIO", &volume.scale_io, |disk, at, found| {
+        let name = text(&disk.volume_name);
+        scale_io((&disk.gateway, &disk.system, name), at, found);
+    });
+    sources.add("csi", &volume.csi, csi);
 }
 
 /// Checks a share of NFS.
@@ -217,6 +131,44 @@ pub(super) fn monitors(monitors: &[String], at: &At<'_>, found: &mut Findings) {
     if monitors.is_empty() {
         found.required(&at.field("monitors"), "");
     }
+}
+
+/// Checks an image in a cluster of Ceph.
+pub(super) fn ceph_image(cluster: &[String], image: &str, at: &At<'_>, found: &mut Findings) {
+    monitors(cluster, at, found);
+    found.not_empty(&at.field("image"), image);
+}
+
+/// Checks a share of files in Azure.
+pub(super) fn azure_share(secret: &str, share: &str, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("secretName"), secret);
+    found.not_empty(&at.field("shareName"), share);
+}
+
+/// Checks a virtual disk of vSphere.
+pub(super) fn vsphere(disk: &VsphereVirtualDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("volumePath"), &disk.volume_path);
+}
+
+/// Checks a disk of a Photon controller.
+pub(super) fn photon(disk: &PhotonPersistentDiskVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("pdID"), &disk.pd_id);
+}
+
+/// Checks a volume of Portworx.
+pub(super) fn portworx(disk: &PortworxVolumeSource, at: &At<'_>, found: &mut Findings) {
+    found.not_empty(&at.field("volumeID"), &disk.volume_id);
+}
+
+/// Checks a volume of ScaleIO: its gateway, its system and its name.
+pub(super) fn scale_io(
+    (gateway, system, name): (&str, &str, &str),
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    found.not_empty(&at.field("gateway"), gateway);
+    found.not_empty(&at.field("system"), system);
+    found.not_empty(&at.field("volumeName"), name);
 }
 
 /// Checks a volume of Quobyte.

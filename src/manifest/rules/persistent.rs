@@ -6,178 +6,100 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::fault::{Faults as _, is_on, text};
-use super::volume::{Sources, host_path};
+use super::volume::{Sources, Spelled, host_path};
 use super::{block, drivers, names, paths};
 use crate::manifest::source::{At, Findings};
 
-pub(super) fn disks(
-    spec: &PersistentVolumeSpec,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    sources.add(&spec.host_path, host_path, &at.field("hostPath"), found);
-    let disk_at = at.field("gcePersistentDisk");
+pub(super) fn disks(spec: &PersistentVolumeSpec, sources: &mut Sources<'_>) {
+    sources.add("hostPath", &spec.host_path, host_path);
     sources.add_spelled(
+        "gcePersistentDisk",
+        Spelled::First(".persistentDisk"),
         &spec.gce_persistent_disk,
         block::gce_disk,
-        (&at.shown_as(".persistentDisk", &disk_at), &disk_at),
-        found,
     );
-    let disk_at = at.field("awsElasticBlockStore");
     sources.add(
+        "awsElasticBlockStore",
         &spec.aws_elastic_block_store,
         block::aws_disk,
-        &disk_at,
-        found,
     );
-    sources.add(&spec.glusterfs, glusterfs, &at.field("glusterfs"), found);
-    sources.add(&spec.flocker, drivers::flocker, &at.field("flocker"), found);
-    sources.add(&spec.nfs, drivers::nfs, &at.field("nfs"), found);
-    sources.add(
-        &spec.rbd,
-        |disk, at, found| {
-            drivers::monitors(&disk.monitors, at, found);
-            found.not_empty(&at.field("image"), &disk.image);
-        },
-        &at.field("rbd"),
-        found,
-    );
-    sources.add(&spec.quobyte, drivers::quobyte, &at.field("quobyte"), found);
+    sources.add("glusterfs", &spec.glusterfs, glusterfs);
+    sources.add("flocker", &spec.flocker, drivers::flocker);
+    sources.add("nfs", &spec.nfs, drivers::nfs);
+    sources.add("rbd", &spec.rbd, |disk, at, found| {
+        drivers::ceph_image(&disk.monitors, &disk.image, at, found);
+    });
+    sources.add("quobyte", &spec.quobyte, drivers::quobyte);
 }
 
-pub(super) fn networks(
-    spec: &PersistentVolumeSpec,
-    name: &str,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
-    let share_at = at.field("cephfs");
+pub(super) fn networks(spec: &PersistentVolumeSpec, name: &str, sources: &mut Sources<'_>) {
     sources.add_spelled(
+        "cephfs",
+        Spelled::Later(".cephFS"),
         &spec.cephfs,
         |share, at, found| drivers::monitors(&share.monitors, at, found),
-        (&share_at, &at.shown_as(".cephFS", &share_at)),
-        found,
     );
-    sources.add(
-        &spec.iscsi,
-        |disk, at, found| iscsi(disk, name, at, found),
-        &at.field("iscsi"),
-        found,
-    );
-    sources.add(
-        &spec.cinder,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumeID"), &disk.volume_id);
-            if let Some(secret) = &disk.secret_ref {
-                named(secret, &at.field("secretRef"), found);
-            }
-        },
-        &at.field("cinder"),
-        found,
-    );
-    sources.add(&spec.fc, block::fibre_channel, &at.field("fc"), found);
+    sources.add("iscsi", &spec.iscsi, |disk, at, found| {
+        iscsi(disk, name, at, found)
+    });
+    sources.add("cinder", &spec.cinder, |disk, at, found| {
+        found.not_empty(&at.field("volumeID"), &disk.volume_id);
+        if let Some(secret) = &disk.secret_ref {
+            named(secret, &at.field("secretRef"), found);
+        }
+    });
+    sources.add("fc", &spec.fc, block::fibre_channel);
     if let Some(flex) = &spec.flex_volume {
         // the server lets it stand beside another source
-        let at = at.field("flexVolume");
-        drivers::flex_driver(&flex.driver, &flex.options, &at, found);
+        let at = sources.at.field("flexVolume");
+        drivers::flex_driver(&flex.driver, &flex.options, &at, sources.found);
         sources.count();
     }
 }
 
-pub(super) fn clouds(
-    spec: &PersistentVolumeSpec,
-    sources: &mut Sources,
-    at: &At<'_>,
-    found: &mut Findings,
-) {
+pub(super) fn clouds(spec: &PersistentVolumeSpec, sources: &mut Sources<'_>) {
+    sources.add("azureFile", &spec.azure_file, |share, at, found| {
+        drivers::azure_share(&share.secret_name, &share.share_name, at, found);
+        if let Some(namespace) = &share.secret_namespace {
+            found.not_empty(&at.field("secretNamespace"), namespace);
+        }
+    });
+    sources.add("vsphereVolume", &spec.vsphere_volume, drivers::vsphere);
     sources.add(
-        &spec.azure_file,
-        |share, at, found| {
-            found.not_empty(&at.field("secretName"), &share.secret_name);
-            found.not_empty(&at.field("shareName"), &share.share_name);
-            if let Some(namespace) = &share.secret_namespace {
-                found.not_empty(&at.field("secretNamespace"), namespace);
-            }
-        },
-        &at.field("azureFile"),
-        found,
-    );
-    sources.add(
-        &spec.vsphere_volume,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumePath"), &disk.volume_path);
-        },
-        &at.field("vsphereVolume"),
-        found,
-    );
-    sources.add(
+        "photonPersistentDisk",
         &spec.photon_persistent_disk,
-        |disk, at, found| {
-            found.not_empty(&at.field("pdID"), &disk.pd_id);
-        },
-        &at.field("photonPersistentDisk"),
-        found,
+        drivers::photon,
     );
-    sources.add(
-        &spec.portworx_volume,
-        |disk, at, found| {
-            found.not_empty(&at.field("volumeID"), &disk.volume_id);
-        },
-        &at.field("portworxVolume"),
-        found,
-    );
-    sources.add(
-        &spec.azure_disk,
-        block::azure_disk,
-        &at.field("azureDisk"),
-        found,
-    );
-    sources.add(
-        &spec.scale_io,
-        |disk, at, found| {
-            found.not_empty(&at.field("gateway"), &disk.gateway);
-            found.not_empty(&at.field("system"), &disk.system);
-            found.not_empty(&at.field("volumeName"), text(&disk.volume_name));
-        },
-        &at.field("scaleIO"),
-        found,
-    );
+    sources.add("portworxVolume", &spec.portworx_volume, drivers::portworx);
+    sources.add("azureDisk", &spec.azure_disk, block::azure_disk);
+    sources.add("scaleIO", &spec.scale_io, |disk, at, found| {
+        let name = text(&disk.volume_name);
+        drivers::scale_io((&disk.gateway, &disk.system, name), at, found);
+    });
     let has_nodes = spec.node_affinity.is_some();
-    sources.add(
-        &spec.local,
-        |disk, at, found| {
-            let path_at = at.field("path");
-            found.not_empty(&path_at, &disk.path);
-            paths::no_backsteps(&disk.path, &path_at, found);
-            if !has_nodes {
-                // the server's path is `spec.nodeAffinity` as well
-                let at = At::ROOT;
-                let at = at.field("spec");
-                let message = "Local volume requires node affinity";
-                found.required(&at.field("nodeAffinity"), message);
-            }
-        },
-        &at.field("local"),
-        found,
-    );
-    sources.add(
-        &spec.storageos,
-        |disk, at, found| {
-            drivers::storage_os_names(&disk.volume_name, &disk.volume_namespace, at, found);
-            if let Some(secret) = &disk.secret_ref {
-                let secret = SecretReference {
-                    name: secret.name.clone(),
-                    namespace: secret.namespace.clone(),
-                };
-                named(&secret, &at.field("secretRef"), found);
-            }
-        },
-        &at.field("storageos"),
-        found,
-    );
-    sources.add(&spec.csi, csi, &at.field("csi"), found);
+    sources.add("local", &spec.local, |disk, at, found| {
+        let path_at = at.field("path");
+        found.not_empty(&path_at, &disk.path);
+        paths::no_backsteps(&disk.path, &path_at, found);
+        if !has_nodes {
+            // the server's path is `spec.nodeAffinity` as well
+            let at = At::ROOT;
+            let at = at.field("spec");
+            let message = "Local volume requires node affinity";
+            found.required(&at.field("nodeAffinity"), message);
+        }
+    });
+    sources.add("storageos", &spec.storageos, |disk, at, found| {
+        drivers::storage_os_names(&disk.volume_name, &disk.volume_namespace, at, found);
+        if let Some(secret) = &disk.secret_ref {
+            let secret = SecretReference {
+                name: secret.name.clone(),
+                namespace: secret.namespace.clone(),
+            };
+            named(&secret, &at.field("secretRef"), found);
+        }
+    });
+    sources.add("csi", &spec.csi, csi);
 }
 
 fn named(secret: &SecretReference, at: &At<'_>, found: &mut Findings) {

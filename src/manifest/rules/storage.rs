@@ -28,10 +28,10 @@ pub fn persistent_volume(volume: &PersistentVolume, found: &mut Findings) {
     let reclaim_at = at.field("persistentVolumeReclaimPolicy");
     found.one_of(&reclaim_at, reclaim, &RECLAIMS);
     node_affinity(&spec, &at.field("nodeAffinity"), found);
-    let mut sources = Sources::new();
-    persistent::disks(&spec, &mut sources, &at, found);
-    persistent::networks(&spec, text(&volume.metadata.name), &mut sources, &at, found);
-    persistent::clouds(&spec, &mut sources, &at, found);
+    let mut sources = Sources::new(&at, found);
+    persistent::disks(&spec, &mut sources);
+    persistent::networks(&spec, text(&volume.metadata.name), &mut sources);
+    persistent::clouds(&spec, &mut sources);
     if !sources.has_one() {
         found.required(&at, "must specify a volume type");
     }

@@ -65,44 +65,73 @@ fn name(volume: &Volume, scope: &Scope<'_>, at: &At<'_>, found: &mut Findings) {
     }
 }
 
-/// Counts the sources of a volume; only the first is checked.
-pub(super) struct Sources {
+/// The sources of a volume; only the first is checked.
+pub(super) struct Sources<'s> {
+    /// Where the volume is.
+    pub(super) at: &'s At<'s>,
+    pub(super) found: &'s mut Findings,
     has_one: bool,
 }
 
-impl Sources {
-    pub(super) fn new() -> Self {
-        Self { has_one: false }
+/// A field's name that the server spells otherwise in some of its messages.
+pub(super) enum Spelled {
+    /// Where it is the volume's one source.
+    First(&'static str),
+    /// Where it is one too many.
+    Later(&'static str),
+}
+
+impl<'s> Sources<'s> {
+    pub(super) fn new(at: &'s At<'s>, found: &'s mut Findings) -> Self {
+        Self {
+            at,
+            found,
+            has_one: false,
+        }
     }
 
     /// Checks a source, or says that it is one too many.
     pub(super) fn add<T>(
         &mut self,
+        field: &'static str,
         source: &Option<T>,
         check: impl FnOnce(&T, &At<'_>, &mut Findings),
+    ) {
+        self.add_at(&self.at.field(field), source, check);
+    }
+
+    /// Checks a source whose name the server does not always spell the same.
+    pub(super) fn add_spelled<T>(
+        &mut self,
+        field: &'static str,
+        spelled: Spelled,
+        source: &Option<T>,
+        check: impl FnOnce(&T, &At<'_>, &mut Findings),
+    ) {
+        let (volume, place) = (self.at, self.at.field(field));
+        let at = match (spelled, self.has_one) {
+            (Spelled::First(shown), false) | (Spelled::Later(shown), true) => {
+                volume.shown_as(shown, &place)
+            }
+            _ => place,
+        };
+        self.add_at(&at, source, check);
+    }
+
+    fn add_at<T>(
+        &mut self,
         at: &At<'_>,
-        found: &mut Findings,
+        source: &Option<T>,
+        check: impl FnOnce(&T, &At<'_>, &mut Findings),
     ) {
         let Some(source) = source else {
             return;
         };
         if std::mem::replace(&mut self.has_one, true) {
-            found.forbidden(at, SECOND_SOURCE);
+            self.found.forbidden(at, SECOND_SOURCE);
         } else {
-            check(source, at, found);
+            check(source, at, self.found);
         }
-    }
-
-    /// Checks a source that the server spells otherwise where it is one too many.
-    pub(super) fn add_spelled<T>(
-        &mut self,
-        source: &Option<T>,
-        check: impl FnOnce(&T, &At<'_>, &mut Findings),
-        (at, second_at): (&At<'_>, &At<'_>),
-        found: &mut Findings,
-    ) {
-        let at = if self.has_one { second_at } else { at };
-        self.add(source, check, at, found);
     }
 
     /// Counts a source that is checked elsewhere.
@@ -118,58 +147,39 @@ impl Sources {
 
 /// Checks the sources of a volume; none at all means an empty directory.
 fn source(volume: &Volume, pod: &str, at: &At<'_>, found: &mut Findings) {
-    let mut sources = Sources::new();
+    let mut sources = Sources::new(at, found);
+    sources.add("emptyDir", &volume.empty_dir, |dir, at, found| {
+        let at = at.field("sizeLimit");
+        let limit = dir.size_limit.as_ref();
+        let limit = limit.and_then(|limit| quantity::read(limit, &at, found));
+        if limit.is_some_and(|limit| limit < quantity::Amount::ZERO) {
+            found.forbidden(&at, "SizeLimit field must be a valid resource quantity");
+        }
+    });
+    sources.add("hostPath", &volume.host_path, host_path);
+    drivers::before_secrets(volume, &mut sources);
+    sources.add("secret", &volume.secret, projected::secret);
+    drivers::before_claims(volume, &mut sources);
     sources.add(
-        &volume.empty_dir,
-        |dir, at, found| {
-            let at = at.field("sizeLimit");
-            let limit = dir.size_limit.as_ref();
-            let limit = limit.and_then(|limit| quantity::read(limit, &at, found));
-            if limit.is_some_and(|limit| limit < quantity::Amount::ZERO) {
-                found.forbidden(&at, "SizeLimit field must be a valid resource quantity");
-            }
-        },
-        &at.field("emptyDir"),
-        found,
-    );
-    sources.add(&volume.host_path, host_path, &at.field("hostPath"), found);
-    drivers::before_secrets(volume, &mut sources, at, found);
-    sources.add(
-        &volume.secret,
-        projected::secret,
-        &at.field("secret"),
-        found,
-    );
-    drivers::before_claims(volume, &mut sources, at, found);
-    sources.add(
+        "persistentVolumeClaim",
         &volume.persistent_volume_claim,
         |claim, at, found| {
             found.not_empty(&at.field("claimName"), &claim.claim_name);
         },
-        &at.field("persistentVolumeClaim"),
-        found,
     );
-    drivers::before_files(volume, &mut sources, at, found);
-    let downward_at = at.field("downwardAPI");
-    let second_at = at.shown_as(".downwarAPI", &downward_at);
+    drivers::before_files(volume, &mut sources);
     sources.add_spelled(
+        "downwardAPI",
+        Spelled::Later(".downwarAPI"),
         &volume.downward_api,
         projected::downward_api,
-        (&downward_at, &second_at),
-        found,
     );
-    drivers::before_config_maps(volume, &mut sources, at, found);
-    let config_at = at.field("configMap");
-    sources.add(&volume.config_map, projected::config_map, &config_at, found);
-    drivers::before_projections(volume, &mut sources, at, found);
-    sources.add(
-        &volume.projected,
-        projected::projected,
-        &at.field("projected"),
-        found,
-    );
-    drivers::last(volume, &mut sources, at, found);
-    sources.add(&volume.ephemeral, ephemeral, &at.field("ephemeral"), found);
+    drivers::before_config_maps(volume, &mut sources);
+    sources.add("configMap", &volume.config_map, projected::config_map);
+    drivers::before_projections(volume, &mut sources);
+    sources.add("projected", &volume.projected, projected::projected);
+    drivers::last(volume, &mut sources);
+    sources.add("ephemeral", &volume.ephemeral, ephemeral);
     if volume.ephemeral.is_some() && !pod.is_empty() && !volume.name.is_empty() {
         let claim = format!("{pod}-{}", volume.name);
         for message in names::dns_subdomain(&claim) {
