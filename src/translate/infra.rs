@@ -64,14 +64,14 @@ pub(super) fn infra(
         se_linux_options,
         windows_options,
     } = fields.security_context.unwrap_or(&default);
-    notes.not_yet_if(
-        &security_at.field("supplementalGroupsPolicy"),
-        supplemental_groups_policy.as_ref(),
-    );
-    notes.not_yet_if(
-        &security_at.field("seLinuxChangePolicy"),
-        se_linux_change_policy.as_ref(),
-    );
+    let not_yet = [
+        (
+            "supplementalGroupsPolicy",
+            supplemental_groups_policy.is_some(),
+        ),
+        ("seLinuxChangePolicy", se_linux_change_policy.is_some()),
+    ];
+    notes.not_yet_of(&security_at, &not_yet);
     let fields_of_process = Fields {
         run_as_user: *run_as_user,
         run_as_group: *run_as_group,

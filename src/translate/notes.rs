@@ -31,6 +31,13 @@ impl<'f> Notes<'f> {
         }
     }
 
+    /// Warns of those of an object's fields that are there: they have no effect.
+    pub(super) fn not_yet_of(&mut self, at: &At<'_>, fields: &[(&'static str, bool)]) {
+        for (field, _) in fields.iter().filter(|(_, is_there)| *is_there) {
+            self.not_yet(&at.field(field));
+        }
+    }
+
     pub(super) fn warning(&mut self, at: &At<'_>, message: impl Into<String>) {
         self.findings.warning(at, message);
     }

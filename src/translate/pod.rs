@@ -50,6 +50,60 @@ pub(super) fn template(
     options: &PlayOptions,
     notes: &mut Notes<'_>,
 ) -> Option<PodSpec> {
+    let parts = parts(spec);
+    notes.not_yet_of(at, &parts.not_yet);
+    system(parts.os, &at.field("os"), notes);
+    let mut annotations = meta.annotations;
+    annotations.extend(options.annotations.clone());
+    let mut annotations = Annotations::new(annotations, meta_at.field("annotations"));
+    let infra = infra::infra(&parts.infra, at, &mut annotations, options, notes);
+    let mut containers =
+        |list, kind, field| all_of(list, kind, &at.field(field), &mut annotations, notes);
+    let init_containers = containers(parts.init_containers, Kind::Init, "initContainers");
+    let mut containers = containers(parts.containers, Kind::App, "containers");
+    network::publish(&mut containers, options);
+    let grace_at = at.field("terminationGracePeriodSeconds");
+    let secrets_at = at.field("imagePullSecrets");
+    let spec = PodSpec {
+        namespace: meta.namespace,
+        labels: meta.labels,
+        annotations: annotations.into_plain(notes),
+        infra,
+        init_containers,
+        containers,
+        volumes: volumes_of(parts.volumes, &at.field("volumes"), options, notes),
+        restart_policy: restart(parts.restart_policy, &at.field("restartPolicy"), notes),
+        termination_grace: (parts.grace)
+            .and_then(|grace| notes.number(&grace_at, grace))
+            .map_or(DEFAULT_GRACE, Seconds),
+        active_deadline: deadline(parts.deadline, &at.field("activeDeadlineSeconds"), notes),
+        service_account: account(parts.account, parts.old_account, at, notes),
+        image_pull_secrets: pull_secrets(parts.pull_secrets, &secrets_at, notes),
+        naming: options.naming,
+        name: meta.name?,
+    };
+    (!notes.has_errors()).then_some(spec)
+}
+
+/// The fields of a pod, by what becomes of them.
+struct Parts<'a> {
+    infra: InfraFields<'a>,
+    init_containers: &'a [v1::Container],
+    containers: &'a [v1::Container],
+    volumes: &'a [v1::Volume],
+    restart_policy: Option<&'a String>,
+    grace: Option<i64>,
+    deadline: Option<i64>,
+    account: Option<&'a String>,
+    /// The account by the field's old name.
+    old_account: Option<&'a String>,
+    pull_secrets: &'a [v1::LocalObjectReference],
+    os: Option<&'a v1::PodOS>,
+    /// The fields without an effect, and whether they are there.
+    not_yet: [(&'static str, bool); 6],
+}
+
+fn parts(spec: &v1::PodSpec) -> Parts<'_> {
     let v1::PodSpec {
         active_deadline_seconds,
         containers,
@@ -97,92 +151,40 @@ pub(super) fn template(
         automount_service_account_token: _,
         enable_service_links: _,
     } = spec;
-    notes.not_yet_if(
-        &at.field("ephemeralContainers"),
-        ephemeral_containers.as_ref(),
-    );
-    notes.not_yet_if(&at.field("hostnameOverride"), hostname_override.as_ref());
-    notes.not_yet_if(&at.field("readinessGates"), readiness_gates.as_ref());
-    notes.not_yet_if(&at.field("resourceClaims"), resource_claims.as_ref());
-    notes.not_yet_if(&at.field("runtimeClassName"), runtime_class_name.as_ref());
-    if *set_hostname_as_fqdn == Some(true) {
-        notes.not_yet(&at.field("setHostnameAsFQDN"));
+    Parts {
+        infra: InfraFields {
+            dns_config: dns_config.as_ref(),
+            dns_policy: dns_policy.as_ref(),
+            host_aliases: host_aliases.as_ref(),
+            host_ipc: host_ipc.unwrap_or(false),
+            host_network: host_network.unwrap_or(false),
+            host_pid: host_pid.unwrap_or(false),
+            host_users: host_users.unwrap_or(true),
+            hostname: hostname.as_ref(),
+            resources: resources.as_ref(),
+            security_context: security_context.as_ref(),
+            share_process_namespace: share_process_namespace.unwrap_or(false),
+            subdomain: subdomain.as_ref(),
+        },
+        init_containers: items(init_containers.as_ref()),
+        containers,
+        volumes: items(volumes.as_ref()),
+        restart_policy: restart_policy.as_ref(),
+        grace: *termination_grace_period_seconds,
+        deadline: *active_deadline_seconds,
+        account: service_account_name.as_ref(),
+        old_account: service_account.as_ref(),
+        pull_secrets: items(image_pull_secrets.as_ref()),
+        os: os.as_ref(),
+        not_yet: [
+            ("ephemeralContainers", ephemeral_containers.is_some()),
+            ("hostnameOverride", hostname_override.is_some()),
+            ("readinessGates", readiness_gates.is_some()),
+            ("resourceClaims", resource_claims.is_some()),
+            ("runtimeClassName", runtime_class_name.is_some()),
+            ("setHostnameAsFQDN", *set_hostname_as_fqdn == Some(true)),
+        ],
     }
-    system(os.as_ref(), &at.field("os"), notes);
-
-    let annotations_at = meta_at.field("annotations");
-    let mut all = meta.annotations;
-    all.extend(options.annotations.clone());
-    let mut annotations = Annotations::new(all, annotations_at);
-    let fields = InfraFields {
-        dns_config: dns_config.as_ref(),
-        dns_policy: dns_policy.as_ref(),
-        host_aliases: host_aliases.as_ref(),
-        host_ipc: host_ipc.unwrap_or(false),
-        host_network: host_network.unwrap_or(false),
-        host_pid: host_pid.unwrap_or(false),
-        host_users: host_users.unwrap_or(true),
-        hostname: hostname.as_ref(),
-        resources: resources.as_ref(),
-        security_context: security_context.as_ref(),
-        share_process_namespace: share_process_namespace.unwrap_or(false),
-        subdomain: subdomain.as_ref(),
-    };
-    let infra = infra::infra(&fields, at, &mut annotations, options, notes);
-    let init_at = at.field("initContainers");
-    let init_containers = all_of(
-        items(init_containers.as_ref()),
-        Kind::Init,
-        &init_at,
-        &mut annotations,
-        notes,
-    );
-    let containers_at = at.field("containers");
-    let mut containers = all_of(
-        containers,
-        Kind::App,
-        &containers_at,
-        &mut annotations,
-        notes,
-    );
-    network::publish(&mut containers, options);
-    let spec = PodSpec {
-        namespace: meta.namespace,
-        labels: meta.labels,
-        annotations: annotations.into_plain(notes),
-        infra,
-        init_containers,
-        containers,
-        volumes: volumes_of(
-            items(volumes.as_ref()),
-            &at.field("volumes"),
-            options,
-            notes,
-        ),
-        restart_policy: restart(restart_policy.as_ref(), &at.field("restartPolicy"), notes),
-        termination_grace: termination_grace_period_seconds
-            .and_then(|grace| notes.number(&at.field("terminationGracePeriodSeconds"), grace))
-            .map_or(DEFAULT_GRACE, Seconds),
-        active_deadline: deadline(
-            *active_deadline_seconds,
-            &at.field("activeDeadlineSeconds"),
-            notes,
-        ),
-        service_account: account(
-            service_account_name.as_ref(),
-            service_account.as_ref(),
-            at,
-            notes,
-        ),
-        image_pull_secrets: pull_secrets(
-            items(image_pull_secrets.as_ref()),
-            &at.field("imagePullSecrets"),
-            notes,
-        ),
-        naming: options.naming,
-        name: meta.name?,
-    };
-    (!notes.has_errors()).then_some(spec)
 }
 
 /// What Kubernetes gives a pod that does not say how long its containers may take to stop.

@@ -128,11 +128,11 @@ fn one_of(
         secret,
         service_account_token,
     } = source;
-    notes.not_yet_if(
-        &at.field("clusterTrustBundle"),
-        cluster_trust_bundle.as_ref(),
-    );
-    notes.not_yet_if(&at.field("podCertificate"), pod_certificate.as_ref());
+    let not_yet = [
+        ("clusterTrustBundle", cluster_trust_bundle.is_some()),
+        ("podCertificate", pod_certificate.is_some()),
+    ];
+    notes.not_yet_of(at, &not_yet);
     if let Some(v1::ConfigMapProjection {
         items,
         name,

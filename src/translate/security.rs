@@ -31,9 +31,12 @@ pub(super) fn settings(
     at: &At<'_>,
     notes: &mut Notes<'_>,
 ) -> SecuritySettings {
-    notes.not_yet_if(&at.field("appArmorProfile"), fields.app_armor);
-    notes.not_yet_if(&at.field("seLinuxOptions"), fields.se_linux);
-    notes.not_yet_if(&at.field("windowsOptions"), fields.windows);
+    let not_yet = [
+        ("appArmorProfile", fields.app_armor.is_some()),
+        ("seLinuxOptions", fields.se_linux.is_some()),
+        ("windowsOptions", fields.windows.is_some()),
+    ];
+    notes.not_yet_of(at, &not_yet);
     let seccomp_at = at.field("seccompProfile");
     let seccomp = match (fields.seccomp, &fields.old_seccomp) {
         (Some(profile), _) => seccomp(profile, &seccomp_at, notes),

@@ -47,15 +47,16 @@ pub(super) fn deployment(
     } = spec;
     let notes = &mut Notes::new(findings);
     let at = At::ROOT.field("spec");
-    notes.not_yet_if(&at.field("minReadySeconds"), min_ready_seconds.as_ref());
-    notes.not_yet_if(
-        &at.field("progressDeadlineSeconds"),
-        progress_deadline_seconds.as_ref(),
-    );
-    notes.not_yet_if(&at.field("strategy"), strategy.as_ref());
-    if *paused == Some(true) {
-        notes.not_yet(&at.field("paused"));
-    }
+    let not_yet = [
+        ("minReadySeconds", min_ready_seconds.is_some()),
+        (
+            "progressDeadlineSeconds",
+            progress_deadline_seconds.is_some(),
+        ),
+        ("strategy", strategy.is_some()),
+        ("paused", *paused == Some(true)),
+    ];
+    notes.not_yet_of(&at, &not_yet);
     let replicas = replicas
         .map_or(Some(1), |count| {
             notes.number(&at.field("replicas"), count.into())
@@ -84,8 +85,11 @@ pub(super) fn daemon_set(
     } = spec;
     let notes = &mut Notes::new(findings);
     let at = At::ROOT.field("spec");
-    notes.not_yet_if(&at.field("minReadySeconds"), min_ready_seconds.as_ref());
-    notes.not_yet_if(&at.field("updateStrategy"), update_strategy.as_ref());
+    let not_yet = [
+        ("minReadySeconds", min_ready_seconds.is_some()),
+        ("updateStrategy", update_strategy.is_some()),
+    ];
+    notes.not_yet_of(&at, &not_yet);
     pods(metadata, template, 1, options, notes)
 }
 
@@ -125,35 +129,23 @@ pub(super) fn job(job: &Job, options: &PlayOptions, findings: &mut Findings) -> 
         scheduling: _,
         selector: _,
     } = spec;
-    notes.not_yet_if(
-        &at.field("activeDeadlineSeconds"),
-        active_deadline_seconds.as_ref(),
-    );
-    notes.not_yet_if(&at.field("backoffLimit"), backoff_limit.as_ref());
-    notes.not_yet_if(
-        &at.field("backoffLimitPerIndex"),
-        backoff_limit_per_index.as_ref(),
-    );
-    notes.not_yet_if(&at.field("completionMode"), completion_mode.as_ref());
-    notes.not_yet_if(
-        &at.field("completions"),
-        completions.filter(|count| *count != 1).as_ref(),
-    );
-    notes.not_yet_if(&at.field("maxFailedIndexes"), max_failed_indexes.as_ref());
-    notes.not_yet_if(
-        &at.field("parallelism"),
-        parallelism.filter(|count| *count != 1).as_ref(),
-    );
-    notes.not_yet_if(&at.field("podFailurePolicy"), pod_failure_policy.as_ref());
-    notes.not_yet_if(
-        &at.field("podReplacementPolicy"),
-        pod_replacement_policy.as_ref(),
-    );
-    notes.not_yet_if(&at.field("successPolicy"), success_policy.as_ref());
-    notes.not_yet_if(
-        &at.field("ttlSecondsAfterFinished"),
-        ttl_seconds_after_finished.as_ref(),
-    );
+    let not_yet = [
+        ("activeDeadlineSeconds", active_deadline_seconds.is_some()),
+        ("backoffLimit", backoff_limit.is_some()),
+        ("backoffLimitPerIndex", backoff_limit_per_index.is_some()),
+        ("completionMode", completion_mode.is_some()),
+        ("completions", completions.is_some_and(|count| count != 1)),
+        ("maxFailedIndexes", max_failed_indexes.is_some()),
+        ("parallelism", parallelism.is_some_and(|count| count != 1)),
+        ("podFailurePolicy", pod_failure_policy.is_some()),
+        ("podReplacementPolicy", pod_replacement_policy.is_some()),
+        ("successPolicy", success_policy.is_some()),
+        (
+            "ttlSecondsAfterFinished",
+            ttl_seconds_after_finished.is_some(),
+        ),
+    ];
+    notes.not_yet_of(&at, &not_yet);
     let replicas = usize::from(*suspend != Some(true));
     pods(metadata, template, replicas, options, notes)
 }
