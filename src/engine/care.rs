@@ -12,7 +12,7 @@ use std::path::Path;
 use super::catalog::{CatalogError, Removed};
 use super::installation::{Engine, EngineError};
 use crate::image::ImageRecord;
-use crate::model::observed::Observed;
+use crate::model::observed::{Observed, ObservedPod};
 use crate::model::state::ContainerState;
 use crate::names::{ImageId, PodId};
 
@@ -165,8 +165,7 @@ impl Engine {
             None => Ok(()),
             Some(user) => Err(CatalogError::InUse {
                 image: image.id.short().to_owned(),
-                container: user.container.short().to_owned(),
-                pod: user.pod.to_string(),
+                user,
             }),
         }
     }
@@ -209,10 +208,8 @@ impl Engine {
 }
 
 fn used(observed: &Observed) -> BTreeSet<ImageId> {
-    let containers = observed.pods.iter().flat_map(|pod| &pod.containers);
-    containers
-        .map(|container| container.image.clone())
-        .collect()
+    let images = observed.pods.iter().flat_map(ObservedPod::images);
+    images.cloned().collect()
 }
 
 /// Returns the bytes of all files below a path; what goes meanwhile counts nothing.

@@ -13,6 +13,7 @@ use crate::image::save::{SaveForm, Wanted, save, save_directory};
 use crate::image::{Compression, ImageError, ImageRecord, hello};
 use crate::model::event::{EventAction, EventSubject};
 use crate::names::{Digest, ImageId, ImageRef};
+use crate::state::ImageUser;
 
 /// An image that cannot be removed or is not there.
 #[derive(Debug, thiserror::Error)]
@@ -21,12 +22,8 @@ pub enum CatalogError {
     Unknown(String),
     #[error("`{prefix}` is the beginning of more than one image id")]
     Ambiguous { prefix: String },
-    #[error("image {image} is in use by container {container} of pod `{pod}`")]
-    InUse {
-        image: String,
-        container: String,
-        pod: String,
-    },
+    #[error("image {image} is in use by {user}")]
+    InUse { image: String, user: ImageUser },
     #[error(transparent)]
     Engine(#[from] EngineError),
 }

@@ -212,10 +212,10 @@ impl Engine {
         }
         for pod in &observed.pods {
             let known = |id: &ImageId| images.iter().any(|image| image.id == *id);
-            for container in pod.containers.iter().filter(|c| !known(&c.image)) {
+            for image in pod.images().filter(|id| !known(id)) {
                 found.insert(Finding::NoImage {
                     pod: pod.record.spec.name.to_string(),
-                    image: container.image.to_string(),
+                    image: image.to_string(),
                 });
             }
         }

@@ -146,7 +146,7 @@ impl Engine {
                     self.write_copy(pod)?;
                 }
                 report.created.push((**pod).clone());
-                self.expect_images(pod.containers.iter().map(|container| &container.image))?;
+                self.expect_images(pod.images())?;
             }
             Action::PutConfigMap(record) => self.store.put_object(record)?,
             Action::PutSecret { record, data } => {

@@ -137,7 +137,7 @@ impl Context {
         moving: Moving,
     ) -> Result<Self, EngineError> {
         let mut images: Vec<ImageRecord> = ledger.read(Store::images)?;
-        images.retain(|image| pod.containers.iter().any(|c| c.image == image.id));
+        images.retain(|image| pod.images().any(|id| *id == image.id));
         let content = ContentStore::open(&installation.root, Path::new("/proc/self/exe"))?;
         // A pod that stands already was set up by a supervisor that is gone, and its ports went with it.
         let settled = pod.record.standing.is_serving()

@@ -25,8 +25,9 @@ use crate::model::observed::VolumeRecord;
 use crate::model::volume::{
     DownwardValue, FileMode, HostPathKind, KeyProjection, Medium, ProjectedSource, VolumeSpec,
 };
-use crate::names::{ImageRef, VolumeName};
+use crate::names::{ImageId, VolumeName};
 use crate::sys::mount::{self, MountError};
+use crate::sys::overlay::{Overlay, mount_overlay};
 
 /// A volume that cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -45,12 +46,15 @@ pub enum VolumeError {
     Path { path: String },
     #[error("a service account token cannot be had without a cluster")]
     Token,
-    #[error("image volumes are not supported yet: `{0}`")]
-    Image(ImageRef),
+    #[error("the image of the volume is gone")]
+    NoImage,
 }
 
 /// Where the volumes of a pod are on the host.
 pub type Places = BTreeMap<VolumeName, PathBuf>;
+
+/// The directories of images, the top layer of each first.
+pub type Layers = BTreeMap<ImageId, Vec<PathBuf>>;
 
 /// Makes what is missing of a pod's volumes and returns where they are.
 ///
@@ -60,11 +64,12 @@ pub fn prepare(
     paths: &Paths,
     facts: &Facts<'_>,
     named_volumes: &[VolumeRecord],
+    layers: &Layers,
 ) -> Result<Places, (VolumeName, VolumeError)> {
     let spec = &facts.pod.spec;
     let mut places = Places::new();
     for (name, volume) in &spec.volumes {
-        let place = prepare_one(paths, facts, named_volumes, name, volume)
+        let place = prepare_one(paths, facts, (named_volumes, layers), name, volume)
             .map_err(|error| (name.clone(), error))?;
         if let Some(group) = spec.infra.fs_group
             && !matches!(
@@ -83,7 +88,7 @@ pub fn prepare(
 fn prepare_one(
     paths: &Paths,
     facts: &Facts<'_>,
-    named_volumes: &[VolumeRecord],
+    (named_volumes, layers): (&[VolumeRecord], &Layers),
     name: &VolumeName,
     volume: &VolumeSpec,
 ) -> Result<PathBuf, VolumeError> {
@@ -117,8 +122,35 @@ fn prepare_one(
                 None => Ok(data),
             }
         }
-        VolumeSpec::Image { reference, .. } => Err(VolumeError::Image(reference.clone())),
+        VolumeSpec::Image { .. } => {
+            let image = facts.pod.volume_images.get(name);
+            let layers = image.and_then(|image| layers.get(image));
+            mount_image(&pod, name, layers.ok_or(VolumeError::NoImage)?)
+        }
     }
+}
+
+/// Mounts an image as a whole, read-only (KEP-4639).
+fn mount_image(
+    pod: &PodPaths,
+    name: &VolumeName,
+    layers: &[PathBuf],
+) -> Result<PathBuf, VolumeError> {
+    let place = pod.run_volume(name);
+    let failed = |source| VolumeError::Io {
+        path: place.clone(),
+        source,
+    };
+    make_open_directory(&place, 0o755)?;
+    // Who made the directory may have been killed before there was a mount on it.
+    if !mount::has_file_system(&place).map_err(failed)? {
+        let overlay = Overlay {
+            lower: layers.to_vec(),
+            writable: None,
+        };
+        mount_overlay(&overlay, &place).map_err(failed)?;
+    }
+    Ok(place)
 }
 
 /// Checks a host path, and makes it where its type says so.

@@ -33,6 +33,9 @@ pub struct PodRecord {
     pub standing: Standing,
     #[serde(default, skip_serializing_if = "LogDriver::is_default")]
     pub log_driver: LogDriver,
+    /// The images that its image volumes have.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub volume_images: BTreeMap<VolumeName, ImageId>,
     pub spec: PodSpec,
 }
 
@@ -205,6 +208,12 @@ pub struct ObservedPod {
 }
 
 impl ObservedPod {
+    /// Returns the images that its containers and its volumes have.
+    pub fn images(&self) -> impl Iterator<Item = &ImageId> {
+        let containers = self.containers.iter().map(|container| &container.image);
+        containers.chain(self.record.volume_images.values())
+    }
+
     /// Returns what the pod is doing: init containers that ran do not count.
     #[must_use]
     pub fn state(&self) -> PodState {

@@ -5,12 +5,12 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::container::{ContainerSpec, EnvSource, EnvValue, Role, SeccompProfile};
+use super::container::{ContainerSpec, EnvSource, EnvValue, PullPolicy, Role, SeccompProfile};
 use super::infra::{InfraSpec, PidNamespace};
 use super::network::{NetworkSpec, PublishedPort};
 use super::quantity::Seconds;
 use super::volume::{HostPathKind, ProjectedSource, VolumeSpec};
-use crate::names::{ContainerName, Hostname, ObjectName, PodId, PodName, VolumeName};
+use crate::names::{ContainerName, Hostname, ImageRef, ObjectName, PodId, PodName, VolumeName};
 
 /// Labels or annotations.
 pub type Labels = BTreeMap<String, String>;
@@ -129,6 +129,25 @@ impl PodSpec {
     pub fn container(&self, name: &ContainerName) -> Option<&ContainerSpec> {
         self.all_containers()
             .find(|container| &container.name == name)
+    }
+
+    /// Returns the images of its containers and of its volumes, each with what is to be pulled when.
+    pub fn images(&self) -> impl Iterator<Item = (&ImageRef, PullPolicy)> {
+        let containers = self.all_containers().map(|one| (&one.image, one.pull));
+        containers.chain(
+            self.volume_images()
+                .map(|(_, reference, pull)| (reference, pull)),
+        )
+    }
+
+    /// Returns the volumes that are images.
+    pub fn volume_images(&self) -> impl Iterator<Item = (&VolumeName, &ImageRef, PullPolicy)> {
+        self.volumes
+            .iter()
+            .filter_map(|(name, volume)| match volume {
+                VolumeSpec::Image { reference, pull } => Some((name, reference, *pull)),
+                _ => None,
+            })
     }
 
     /// Returns the devices of the host that a container mounts: where each is, and where the container has it.

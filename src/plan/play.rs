@@ -44,7 +44,7 @@ pub enum Existing {
 /// What a plan has to know of the host.
 #[derive(Debug)]
 pub struct Host {
-    /// The images that the pods' containers name, each resolved.
+    /// The images that the pods' containers and volumes name, each resolved.
     pub images: BTreeMap<ImageRef, ImageId>,
     /// The networks that the pods name, as far as there are such.
     pub networks: BTreeMap<NetworkName, NetworkRecord>,
@@ -257,6 +257,10 @@ impl Planner<'_> {
             infra,
             standing: Standing::Serving,
             log_driver: self.log_driver,
+            volume_images: spec
+                .volume_images()
+                .map(|(name, reference, _)| Ok((name.clone(), self.image(&spec, reference)?)))
+                .collect::<Result<_, PlanError>>()?,
             spec,
         };
         Ok(ObservedPod { record, containers })
@@ -268,18 +272,22 @@ impl Planner<'_> {
         container: &ContainerSpec,
         id: &PodId,
     ) -> Result<ContainerRecord, PlanError> {
-        let image = self.host.images.get(&container.image);
-        let image = image.ok_or_else(|| PlanError::NoImage {
-            pod: pod.name.clone(),
-            image: container.image.clone(),
-        })?;
         Ok(ContainerRecord::new(
             ContainerId::draw(self.ids),
             id.clone(),
             container,
-            image.clone(),
+            self.image(pod, &container.image)?,
             self.now,
         ))
+    }
+
+    /// Returns the image that a pod's reference means on this host.
+    fn image(&self, pod: &PodSpec, reference: &ImageRef) -> Result<ImageId, PlanError> {
+        let image = self.host.images.get(reference).cloned();
+        image.ok_or_else(|| PlanError::NoImage {
+            pod: pod.name.clone(),
+            image: reference.clone(),
+        })
     }
 }
 

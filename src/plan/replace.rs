@@ -54,7 +54,12 @@ fn is_as_wanted(old: &ObservedPod, new: &PodSpec, images: &BTreeMap<ImageRef, Im
         let image = old.spec_of(container).map(|spec| &spec.image);
         image.and_then(|image| images.get(image)) == Some(&container.image)
     };
-    &old.record.spec == new && old.containers.iter().all(same_image)
+    let same_volume = |name, reference| images.get(reference) == old.record.volume_images.get(name);
+    &old.record.spec == new
+        && old.containers.iter().all(same_image)
+        && new
+            .volume_images()
+            .all(|(name, reference, _)| same_volume(name, reference))
 }
 
 fn reads_any(spec: &PodSpec, changed: &BTreeSet<(ObjectKind, ObjectName)>) -> bool {

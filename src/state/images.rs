@@ -1,6 +1,7 @@
 //! Images in the store: written as the image layer keeps them, forgotten while no container is of one.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use rusqlite::{OptionalExtension as _, params};
 use serde::Serialize;
@@ -11,11 +12,22 @@ use super::store::{Store, records};
 use crate::model::observed::{ContainerRecord, PodRecord};
 use crate::names::{ContainerId, PodName};
 
-/// A container that keeps an image from going.
+/// What keeps an image from going.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ImageUser {
-    pub container: ContainerId,
     pub pod: PodName,
+    /// None: a volume of the pod.
+    pub container: Option<ContainerId>,
+}
+
+impl fmt::Display for ImageUser {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.container {
+            Some(container) => write!(f, "container {}", container.short())?,
+            None => f.write_str("a volume")?,
+        }
+        write!(f, " of pod `{}`", self.pod)
+    }
 }
 
 impl Store {
@@ -67,7 +79,7 @@ impl Store {
         })
     }
 
-    /// Forgets an image, or returns a container that uses it; both are one transaction.
+    /// Forgets an image, or returns what uses it; both are one transaction.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -85,8 +97,19 @@ impl Store {
                 let container: ContainerRecord = serde_json::from_str(&container)?;
                 let pod: PodRecord = serde_json::from_str(&pod)?;
                 return Ok(Some(ImageUser {
-                    container: container.id,
                     pod: pod.spec.name,
+                    container: Some(container.id),
+                }));
+            }
+            let pods: Vec<PodRecord> = records(
+                tx,
+                "SELECT p.record FROM pods p, json_each(p.record, '$.volumeImages') v WHERE v.value = ?1 LIMIT 1",
+                [image],
+            )?;
+            if let Some(pod) = pods.into_iter().next() {
+                return Ok(Some(ImageUser {
+                    pod: pod.spec.name,
+                    container: None,
                 }));
             }
             tx.execute("DELETE FROM images WHERE id = ?1", [image])?;

@@ -204,7 +204,6 @@ fn image_of(
         pull_policy,
         reference,
     } = source;
-    notes.not_yet(at);
     let reference_at = at.field("reference");
     let Some(reference) = filled(reference.as_ref()) else {
         notes.required(&reference_at, "Required value");

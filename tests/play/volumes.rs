@@ -324,3 +324,54 @@ fn what_killed_commands_left_of_volumes_is_swept() {
         .collect();
     assert_eq!(names, ["kept"]);
 }
+
+#[test]
+fn an_image_is_a_volume_of_its_files_that_nobody_can_write_and_that_keeps_the_image() {
+    let Some(host) = Host::new() else { return };
+    let files = host.dir().join("files");
+    let import = |text: &str| {
+        std::fs::create_dir_all(files.join("tree/sub")).unwrap();
+        std::fs::write(files.join("tree/sub/word"), text).unwrap();
+        let tar = files.join("data.tar");
+        let mut archive = tar::Builder::new(std::fs::File::create(&tar).unwrap());
+        archive.append_dir_all(".", files.join("tree")).unwrap();
+        archive.finish().unwrap();
+        let tar = tar.to_str().unwrap();
+        host.run(&["import", "-q", tar, "localhost/data:1"])
+            .expect()
+    };
+    import("first");
+    let main = "command: [sh, -c, 'cat /data/sub/word /part/word; touch /data/x || echo refused; sleep 1000']\n\
+                volumeMounts: [{name: data, mountPath: /data}, {name: data, mountPath: /part, subPath: sub}]";
+    let spec = "terminationGracePeriodSeconds: 0\nvolumes: [{name: data, image: {reference: 'localhost/data:1'}}]";
+    let yaml = pod("web", main, spec);
+    let played = host.play("web", &yaml);
+    assert_eq!((played.code, played.stderr.as_str()), (Some(0), ""));
+    let log = host.wait_for_log("web", "main", "refused");
+    assert!(log.starts_with("firstfirst"), "{log}");
+    let kept = host.run(&["rmi", "localhost/data:1"]);
+    assert_ne!(kept.code, Some(0));
+    assert!(
+        kept.stderr.contains("is in use by a volume of pod `web`"),
+        "{kept:?}"
+    );
+    host.run(&["restart", "web-main"]).expect();
+    assert_eq!(host.run(&["system", "check"]).expect(), "");
+    // As it is wanted it stays; with another image by that name it is made anew.
+    let old = host.pod("web").record.id;
+    let replace = ["kube", "play", "-q", "--replace", "web.yaml"];
+    host.run(&replace).expect();
+    assert_eq!(host.pod("web").record.id, old);
+    import("second");
+    host.run(&replace).expect();
+    assert_ne!(host.pod("web").record.id, old);
+    host.wait_for_log("web", "main", "secondsecond");
+    host.down("web").expect();
+    host.run(&["image", "prune", "--all", "--force"]).expect();
+    let missing = host.play("web", &yaml);
+    assert_eq!(missing.code, Some(125));
+    assert!(
+        missing.stderr.contains("spec.volumes[0].image.reference"),
+        "{missing:?}"
+    );
+}

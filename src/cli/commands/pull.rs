@@ -74,7 +74,7 @@ pub(super) fn access(flags: &Registry, secrets: Vec<String>) -> Result<Access, E
 
 /// Fetches the images of a play that its pull policies ask for, all at once.
 ///
-/// Returns those that are not here after that, as the containers name them, and why not.
+/// Returns those that are not here after that, as the pods name them, and why not.
 pub(super) fn for_play(
     engine: &mut Engine,
     application: &Application,
@@ -120,7 +120,7 @@ enum Need {
     Required,
 }
 
-/// Returns which images are pulled, by the policies of all containers that name them.
+/// Returns which images are pulled, by the policies of all containers and volumes that name them.
 ///
 /// What was made on this host is in no registry: `localhost/NAME`, and the built-in image.
 fn wanted(
@@ -128,15 +128,15 @@ fn wanted(
     application: &Application,
 ) -> Result<BTreeMap<ImageRef, Need>, Error> {
     let mut wanted = BTreeMap::new();
-    for container in application.pods.iter().flat_map(PodSpec::all_containers) {
-        let here = engine.find_image(&container.image)?;
+    for (image, policy) in application.pods.iter().flat_map(PodSpec::images) {
+        let here = engine.find_image(image)?;
         let own = |name: &ImageRef| name.registry() == Some("localhost");
-        let is_own = match (container.image.registry(), &here) {
-            (Some(_), _) => own(&container.image),
+        let is_own = match (image.registry(), &here) {
+            (Some(_), _) => own(image),
             (None, Some(image)) => !image.names.is_empty() && image.names.iter().all(own),
             (None, None) => false,
         };
-        let need = match (container.pull, &here) {
+        let need = match (policy, &here) {
             _ if is_own => None,
             (PullPolicy::Always, _) => Some(Need::Required),
             (PullPolicy::IfNotPresent | PullPolicy::Newer, None) => Some(Need::Required),
@@ -144,7 +144,7 @@ fn wanted(
             (PullPolicy::Never, _) | (PullPolicy::IfNotPresent, Some(_)) => None,
         };
         if let Some(need) = need {
-            let known = wanted.entry(container.image.clone()).or_insert(need);
+            let known = wanted.entry(image.clone()).or_insert(need);
             *known = need.max(*known);
         }
     }
@@ -158,10 +158,7 @@ fn by_secrets<'a>(
 ) -> BTreeMap<BTreeSet<&'a ObjectName>, Vec<ImageRef>> {
     let mut groups: BTreeMap<_, Vec<ImageRef>> = BTreeMap::new();
     for image in images {
-        let names = |pod: &&PodSpec| {
-            let mut containers = pod.all_containers();
-            containers.any(|container| container.image == *image)
-        };
+        let names = |pod: &&PodSpec| pod.images().any(|(one, _)| one == image);
         let pods = application.pods.iter().filter(names);
         let secrets = pods.flat_map(|pod| &pod.image_pull_secrets).collect();
         groups.entry(secrets).or_default().push(image.clone());

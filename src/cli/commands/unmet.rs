@@ -128,17 +128,17 @@ fn missing_images(
     pulls: Pulls,
 ) -> Result<BTreeMap<String, String>, Error> {
     let mut missing = BTreeMap::new();
-    for container in application.pods.iter().flat_map(PodSpec::all_containers) {
+    for (image, policy) in application.pods.iter().flat_map(PodSpec::images) {
         // `localhost` without a port is where images are that were made here.
-        let own = container.image.registry() == Some("localhost");
-        let comes = pulls == Pulls::ByPolicy && container.pull != PullPolicy::Never && !own;
+        let own = image.registry() == Some("localhost");
+        let comes = pulls == Pulls::ByPolicy && policy != PullPolicy::Never && !own;
         let is_here = match &mut engine {
             _ if comes => continue,
-            Some(engine) => engine.find_image(&container.image)?.is_some(),
-            None => crate::image::hello::is_meant(&container.image),
+            Some(engine) => engine.find_image(image)?.is_some(),
+            None => crate::image::hello::is_meant(image),
         };
         if !is_here {
-            missing.insert(container.image.to_string(), "image not known".to_owned());
+            missing.insert(image.to_string(), "image not known".to_owned());
         }
     }
     Ok(missing)

@@ -126,6 +126,7 @@ pub(super) fn observed() -> Observed {
                 addresses: Vec::new(),
                 standing: crate::model::observed::Standing::Serving,
                 log_driver: crate::model::observed::LogDriver::default(),
+                volume_images: Default::default(),
                 spec,
             },
             containers,

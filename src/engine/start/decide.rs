@@ -87,8 +87,17 @@ impl Context {
         named: &[VolumeRecord],
     ) -> Result<volumes::Places, StartError> {
         let _turn = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
-        volumes::prepare(&self.installation, facts, named)
+        volumes::prepare(&self.installation, facts, named, &self.layers())
             .map_err(|(name, source)| StartError::Volume { name, source })
+    }
+
+    /// Returns the layers of the images that the pod has as volumes.
+    fn layers(&self) -> volumes::Layers {
+        let used = |image: &&ImageRecord| self.pod.volume_images.values().any(|id| *id == image.id);
+        let images = self.images.iter().filter(used);
+        images
+            .map(|image| (image.id.clone(), lower_directories(&self.content, image)))
+            .collect()
     }
 
     fn decide(

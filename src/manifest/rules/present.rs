@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use k8s_openapi::api::core::v1::PodSpec;
 
 use super::containers::every_container;
-use super::fault::text;
+use super::fault::{items, text};
 use super::references::{Reference, each_reference};
 use super::specs::{every_spec, made_volumes};
 use crate::manifest::read::Reading;
@@ -16,7 +16,7 @@ use crate::manifest::source::{At, FindingType, Findings, Located, Severity};
 pub struct Present {
     /// The keys of all ConfigMaps and Secrets, by kind and name.
     pub objects: BTreeMap<(&'static str, String), BTreeSet<String>>,
-    /// The images that are not there, as containers name them, and why not.
+    /// The images that are not there, as containers and volumes name them, and why not.
     pub missing_images: BTreeMap<String, String>,
 }
 
@@ -51,15 +51,28 @@ struct Needs<'p>(&'p Present);
 impl Needs<'_> {
     fn of_spec(&self, spec: &PodSpec, made: &BTreeSet<&str>, at: &At<'_>, found: &mut Findings) {
         every_container(spec, at, &mut |container, at| {
-            let image = text(&container.image);
-            if let Some(reason) = self.0.missing_images.get(image) {
-                let message = format!("{image}: {reason}");
-                found.error(FindingType::NotFound, &at.field("image"), message);
-            }
+            self.image(text(&container.image), &at.field("image"), found);
         });
+        let volumes = at.field("volumes");
+        for (index, volume) in items(&spec.volumes).iter().enumerate() {
+            let reference = volume
+                .image
+                .as_ref()
+                .and_then(|image| image.reference.as_deref());
+            let at = volumes.index(index);
+            let at = at.field("image");
+            self.image(reference.unwrap_or_default(), &at.field("reference"), found);
+        }
         each_reference(spec, made, at, &mut |reference, at| {
             self.reference(reference, at, found);
         });
+    }
+
+    fn image(&self, image: &str, at: &At<'_>, found: &mut Findings) {
+        if let Some(reason) = self.0.missing_images.get(image) {
+            let message = format!("{image}: {reason}");
+            found.error(FindingType::NotFound, at, message);
+        }
     }
 
     fn reference(&self, reference: &Reference<'_>, at: &At<'_>, found: &mut Findings) {

@@ -80,6 +80,7 @@ fn pod(name: &str, digit: char, host: Option<(&str, u16)>) -> ObservedPod {
             addresses: vec![],
             standing: Standing::Serving,
             log_driver: LogDriver::default(),
+            volume_images: Default::default(),
             spec,
         },
         containers: vec![record],

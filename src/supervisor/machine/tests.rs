@@ -76,6 +76,7 @@ fn pod(policy: RestartPolicy, roles: &[(Role, &str)]) -> ObservedPod {
             addresses: vec![],
             standing: crate::model::observed::Standing::Serving,
             log_driver: crate::model::observed::LogDriver::default(),
+            volume_images: Default::default(),
             spec,
         },
         containers,

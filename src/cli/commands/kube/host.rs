@@ -16,10 +16,9 @@ use crate::translate::{Application, SecretData};
 pub(super) fn gather(engine: &mut Engine, application: &Application) -> Result<Host, Error> {
     let mut images = BTreeMap::new();
     for pod in &application.pods {
-        for container in pod.all_containers() {
-            if !images.contains_key(&container.image) {
-                let id = find_image(engine, pod, &container.image)?;
-                images.insert(container.image.clone(), id);
+        for (image, _) in pod.images() {
+            if !images.contains_key(image) {
+                images.insert(image.clone(), find_image(engine, pod, image)?);
             }
         }
     }
