@@ -184,3 +184,66 @@ fn a_persistent_volume_has_a_source_and_a_size() {
         ],
     );
 }
+
+#[test]
+fn options_of_mounts_are_for_sources_that_take_them() {
+    const OPTIONS: &str = r#"{"kind":"PersistentVolume","metadata":{"name":"v","annotations":{"volume.beta.kubernetes.io/mount-options":"ro"}},
+        "spec":{"accessModes":["ReadWriteOnce"],"capacity":{"storage":"1Gi"}}}"#;
+    rows(
+        OPTIONS,
+        "/spec",
+        &[
+            (r#"{"nfs":{"server":"s","path":"/"}}"#, &[]),
+            (
+                r#"{"hostPath":{"path":"/a"}}"#,
+                &["Forbidden metadata.annotations.volume.beta.kubernetes.io/mount-options"],
+            ),
+            (
+                r#"{"csi":{"driver":"d","volumeHandle":"h"}}"#,
+                &["Forbidden metadata.annotations.volume.beta.kubernetes.io/mount-options"],
+            ),
+        ],
+    );
+    rows(
+        VOLUME,
+        "/spec",
+        &[
+            (
+                r#"{"hostPath":{"path":"/a"},"capacity":{"storage":"-1Gi"}}"#,
+                &[
+                    "Invalid spec.capacity[storage]",
+                    "Invalid spec.capacity[storage]",
+                ],
+            ),
+            (
+                r#"{"iscsi":{"targetPortal":"t","iqn":"iqn.2015-06.com.example:a^b:c","lun":0}}"#,
+                &[],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn the_claim_of_an_ephemeral_volume_has_a_name() {
+    rows(
+        POD,
+        "",
+        &[
+            (
+                r#"{"metadata":{"name":"p."},"spec":{"volumes":[{"name":"v","ephemeral":{}}]}}"#,
+                &[
+                    "Invalid metadata.name",
+                    "Required spec.volumes[0].ephemeral.volumeClaimTemplate",
+                    "Invalid spec.volumes[0].name",
+                ],
+            ),
+            (
+                r#"{"metadata":{"name":"p."},"spec":{"volumes":[{"name":"v","emptyDir":{},"ephemeral":{}}]}}"#,
+                &[
+                    "Invalid metadata.name",
+                    "Forbidden spec.volumes[0].ephemeral",
+                ],
+            ),
+        ],
+    );
+}

@@ -94,7 +94,7 @@ fn is_iqn(name: &str) -> bool {
             let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"-.".contains(&byte);
             !authority.is_empty() && authority.bytes().all(fits)
         });
-    let bad = |c: char| ",^;*&$|".contains(c) || c.is_ascii_whitespace();
+    let bad = |c: char| ",;*&$|".contains(c) || c.is_ascii_whitespace();
     fits && !tail.is_empty() && !tail.contains(bad)
 }
 

@@ -183,3 +183,66 @@ fn csi(source: &CSIPersistentVolumeSource, at: &At<'_>, found: &mut Findings) {
         }
     }
 }
+
+/// Tells whether a volume has a source that takes options of mounts from an annotation.
+pub(super) fn has_mount_options(spec: &PersistentVolumeSpec) -> bool {
+    let sources = [
+        spec.aws_elastic_block_store.is_some(),
+        spec.azure_disk.is_some(),
+        spec.azure_file.is_some(),
+        spec.cephfs.is_some(),
+        spec.cinder.is_some(),
+        spec.gce_persistent_disk.is_some(),
+        spec.glusterfs.is_some(),
+        spec.iscsi.is_some(),
+        spec.nfs.is_some(),
+        spec.photon_persistent_disk.is_some(),
+        spec.quobyte.is_some(),
+        spec.rbd.is_some(),
+        spec.vsphere_volume.is_some(),
+    ];
+    sources.contains(&true)
+}
+
+/// Warns of sources that nothing mounts any more.
+pub(super) fn warn(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
+    let old = [
+        (
+            "cephfs",
+            spec.cephfs.is_some(),
+            "deprecated in v1.28, non-functional in v1.31+",
+        ),
+        (
+            "photonPersistentDisk",
+            spec.photon_persistent_disk.is_some(),
+            "deprecated in v1.11, non-functional in v1.16+",
+        ),
+        (
+            "scaleIO",
+            spec.scale_io.is_some(),
+            "deprecated in v1.16, non-functional in v1.22+",
+        ),
+        (
+            "storageos",
+            spec.storageos.is_some(),
+            "deprecated in v1.22, non-functional in v1.25+",
+        ),
+        (
+            "glusterfs",
+            spec.glusterfs.is_some(),
+            "deprecated in v1.25, non-functional in v1.26+",
+        ),
+        (
+            "rbd",
+            spec.rbd.is_some(),
+            "deprecated in v1.28, non-functional in v1.31+",
+        ),
+    ];
+    for (field, _, message) in old.into_iter().filter(|(_, is_used, _)| *is_used) {
+        let place = at.field(field);
+        match field {
+            "storageos" => found.warning(&at.shown_as(".storageOS", &place), message),
+            _ => found.warning(&place, message),
+        }
+    }
+}

@@ -6,9 +6,10 @@ use super::claim::{VOLUME_MODES, access_modes, class, old_class_annotation};
 use super::fault::{Faults as _, Shown, items, or_empty, text, text_or};
 use super::quantity::{self, Amount};
 use super::volume::Sources;
-use super::{metadata, names, persistent, scheduling};
+use super::{metadata, names, persistent, placement, scheduling};
 use crate::manifest::source::{At, Findings};
 
+const MOUNT_OPTIONS: &str = "volume.beta.kubernetes.io/mount-options";
 const RECLAIMS: [&str; 3] = ["Delete", "Recycle", "Retain"];
 
 /// Checks a PersistentVolume.
@@ -65,11 +66,47 @@ pub fn persistent_volume(volume: &PersistentVolume, found: &mut Findings) {
             found.required(&at.field("csi"), message);
         }
     }
+    mount_options(volume, &spec, &meta_at.field("annotations"), found);
     old_class_annotation(&volume.metadata, &meta_at, found);
     if reclaim == "Recycle" {
         let message = "The Recycle reclaim policy is deprecated. Instead, the recommended approach is to use dynamic provisioning.";
         found.warning(&reclaim_at, message);
     }
+    warn(&spec, &at, found);
+}
+
+/// Checks the annotation that says how a volume is mounted, which not each source may have.
+fn mount_options(
+    volume: &PersistentVolume,
+    spec: &PersistentVolumeSpec,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    let annotations = volume.metadata.annotations.as_ref();
+    if !annotations.is_some_and(|annotations| annotations.contains_key(MOUNT_OPTIONS)) {
+        return;
+    }
+    let key_at = at.key(MOUNT_OPTIONS);
+    if !persistent::has_mount_options(spec) {
+        let message = "may not specify mount options for this volume type";
+        let shown = format!(".{MOUNT_OPTIONS}");
+        found.forbidden(&at.shown_as(&shown, &key_at), message);
+    }
+    let message = r#"deprecated since v1.31; use "mountOptions" attribute instead"#;
+    found.warning(&key_at, message);
+}
+
+fn warn(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
+    let affinity = spec.node_affinity.as_ref();
+    if let Some(required) = affinity.and_then(|affinity| affinity.required.as_ref()) {
+        let at = at.field("nodeAffinity");
+        let at = at.field("required");
+        let at = at.field("nodeSelectorTerms");
+        for (index, term) in required.node_selector_terms.iter().enumerate() {
+            placement::old_term(term, &at.index(index), found);
+        }
+    }
+    persistent::warn(spec, at, found);
 }
 
 fn is_root(path: &str) -> bool {
@@ -94,9 +131,17 @@ fn capacity(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
     }
     for (name, quantity) in capacity.iter() {
         let at = at.key(name);
-        if let Some(amount) = quantity::read(quantity, &at, found)
-            && amount <= Amount::ZERO
-        {
+        let Some(amount) = quantity::read(quantity, &at, found) else {
+            continue;
+        };
+        if amount < Amount::ZERO {
+            found.invalid(
+                &at,
+                &amount.to_string(),
+                "must be a valid resource quantity",
+            );
+        }
+        if amount <= Amount::ZERO {
             found.invalid(&at, &amount.to_string(), "must be greater than zero");
         }
     }

@@ -179,14 +179,10 @@ fn source(volume: &Volume, pod: &str, at: &At<'_>, found: &mut Findings) {
     drivers::before_projections(volume, &mut sources);
     sources.add("projected", &volume.projected, projected::projected);
     drivers::last(volume, &mut sources);
-    sources.add("ephemeral", &volume.ephemeral, ephemeral);
-    if volume.ephemeral.is_some() && !pod.is_empty() && !volume.name.is_empty() {
-        let claim = format!("{pod}-{}", volume.name);
-        for message in names::dns_subdomain(&claim) {
-            let message = format!("PVC name {claim:?}: {message}");
-            found.invalid(&at.field("name"), &volume.name, &message);
-        }
-    }
+    sources.add("ephemeral", &volume.ephemeral, |one, own_at, found| {
+        ephemeral(one, own_at, found);
+        created_claim(pod, &volume.name, &at.field("name"), found);
+    });
     if let Some(image) = &volume.image {
         // Kubernetes 1.34 drops image volumes unread (gate ImageVolume)
         let policy = text_or(&image.pull_policy, "IfNotPresent");
@@ -206,6 +202,18 @@ pub(super) fn host_path(source: &HostPathVolumeSource, at: &At<'_>, found: &mut 
     paths::no_backsteps(&source.path, &at.field("path"), found);
     if let Some(kind) = &source.type_ {
         found.one_of(&at.field("type"), kind, &HOST_PATH_TYPES);
+    }
+}
+
+/// Checks the name of the claim that is made for a volume, where it is known.
+fn created_claim(pod: &str, volume: &str, at: &At<'_>, found: &mut Findings) {
+    if pod.is_empty() || volume.is_empty() {
+        return;
+    }
+    let claim = format!("{pod}-{volume}");
+    for message in names::dns_subdomain(&claim) {
+        let message = format!("PVC name {claim:?}: {message}");
+        found.invalid(at, volume, &message);
     }
 }
 
