@@ -367,6 +367,14 @@ fn resources_are_bounded_by_their_limits() {
             ),
         ],
     );
+    rows(
+        WITH_INIT,
+        "/spec/initContainers/0",
+        &[(
+            r#"{"resizePolicy":[{"resourceName":"cpu","restartPolicy":"NotRequired"}]}"#,
+            &[],
+        )],
+    );
 }
 
 #[test]

@@ -226,6 +226,96 @@ fn placement_follows_its_grammar() {
 }
 
 #[test]
+fn a_spread_narrows_its_selector_by_labels_of_the_pod() {
+    const SPREAD: &str = r#"{"kind":"Pod","metadata":{"name":"p","labels":{"a":"x"}},
+        "spec":{"containers":[{"name":"c","image":"nginx"}],"topologySpreadConstraints":[
+        {"maxSkew":1,"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule"}]}}"#;
+    rows(
+        SPREAD,
+        "/spec/topologySpreadConstraints/0",
+        &[
+            (
+                r#"{"matchLabelKeys":["a"],"labelSelector":{"matchLabels":{"b":"x"}}}"#,
+                &[],
+            ),
+            (
+                r#"{"matchLabelKeys":["a"],"labelSelector":{"matchLabels":{"a":"x"}}}"#,
+                &["Invalid spec.topologySpreadConstraints[0][0]"],
+            ),
+            (
+                r#"{"matchLabelKeys":["b"],"labelSelector":{"matchLabels":{"b":"x"}}}"#,
+                &[],
+            ),
+            (
+                r#"{"matchLabelKeys":["a b"],"labelSelector":{}}"#,
+                &["Invalid spec.topologySpreadConstraints[0].matchLabelKeys[0]"],
+            ),
+            (
+                r#"{"matchLabelKeys":["a b"]}"#,
+                &["Forbidden spec.topologySpreadConstraints[0].matchLabelKeys"],
+            ),
+        ],
+    );
+    rows(
+        r#"{"kind":"Deployment","metadata":{"name":"d"},"spec":{"selector":{"matchLabels":{"a":"x"}},
+            "template":{"metadata":{"labels":{"a":"x"}},"spec":{"containers":[{"name":"c","image":"i"}]}}}}"#,
+        "/spec/template/spec",
+        &[(
+            r#"{"topologySpreadConstraints":[{"maxSkew":1,"topologyKey":"z","whenUnsatisfiable":"DoNotSchedule",
+                "matchLabelKeys":["a"],"labelSelector":{"matchLabels":{"a":"x"}}}]}"#,
+            &[],
+        )],
+    );
+}
+
+#[test]
+fn a_whole_pod_requests_what_its_containers_do() {
+    const ONE: &str = r#"{"kind":"Pod","metadata":{"name":"p"},"spec":{
+        "initContainers":[{"name":"s","image":"i","restartPolicy":"Always","resources":{"requests":{"cpu":"1"}}},
+            {"name":"i","image":"i","resources":{"requests":{"cpu":"3"}}}],
+        "containers":[{"name":"c","image":"i","resources":{"requests":{"cpu":"2"}}}]}}"#;
+    rows(
+        ONE,
+        "/spec",
+        &[
+            (r#"{"resources":{"requests":{"cpu":"4"}}}"#, &[]),
+            (
+                r#"{"resources":{"requests":{"cpu":"3900m"}}}"#,
+                &["Invalid spec.resources.requests[cpu]"],
+            ),
+            (
+                r#"{"resources":{"requests":{"memory":"1Gi"}}}"#,
+                &["Invalid spec.resources.requests[cpu]"],
+            ),
+            (r#"{"resources":{"limits":{"cpu":"4"}}}"#, &[]),
+            (
+                r#"{"resources":{"limits":{"cpu":"3"}}}"#,
+                &["Invalid spec.resources.requests[cpu]"],
+            ),
+            (r#"{"resources":{"limits":{"memory":"1Gi"}}}"#, &[]),
+        ],
+    );
+    rows(
+        POD,
+        "/spec",
+        &[
+            (
+                r#"{"resources":{"requests":{"cpu":"1"}},"containers":[{"name":"c","image":"i","resources":{"limits":{"cpu":"2"}}}]}"#,
+                &["Invalid spec.resources.requests[cpu]"],
+            ),
+            (
+                r#"{"resources":{"requests":{"cpu":"1"}},"containers":[{"name":"c","image":"i","resources":{"limits":{"cpu":"1","a.b/c":1}}}]}"#,
+                &[],
+            ),
+            (
+                r#"{"overhead":{"hugepages-2Mi":"2Mi"}}"#,
+                &["Forbidden spec.overhead"],
+            ),
+        ],
+    );
+}
+
+#[test]
 fn security_of_a_pod_is_checked() {
     rows(
         POD,

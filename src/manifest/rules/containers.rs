@@ -85,11 +85,6 @@ fn only_running_once(container: &Container, at: &At<'_>, found: &mut Findings) {
     for (field, _) in set.into_iter().filter(|(_, is_set)| *is_set) {
         found.forbidden(&at.field(field), ONLY_SIDECARS);
     }
-    if !items(&container.resize_policy).is_empty() {
-        let message = "must not be set for init containers";
-        let policy = super::fault::Shown::json(&container.resize_policy);
-        found.invalid(&at.field("resizePolicy"), policy, message);
-    }
 }
 
 /// Tells whether a lifecycle holds more than the stop signal, which 1.34 drops unread.

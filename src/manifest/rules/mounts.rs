@@ -148,12 +148,14 @@ pub(super) fn devices(container: &Container, scope: &Scope<'_>, at: &At<'_>, fou
             found.invalid(&name_at, &device.name, "can only use volume source type of PersistentVolumeClaim or Ephemeral for block mode");
         }
         found.not_empty(&path_at, &device.device_path);
-        if !seen.insert(&device.device_path) {
+        if seen.contains(&device.device_path) {
             found.invalid(&path_at, &device.device_path, "must be unique");
         }
         if paths::has_backsteps(&device.device_path) {
             let message = "can not contain backsteps ('..')";
             found.invalid(&path_at, &device.device_path, message);
+        } else {
+            seen.insert(&device.device_path);
         }
         apart_from_mounts(device, &mounts, &at, found);
     }

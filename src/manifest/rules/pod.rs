@@ -55,7 +55,7 @@ pub(super) fn pod_spec(mut scope: Scope<'_>, name: &str, at: &At<'_>, found: &mu
     containers::initial(&scope, &at.field("initContainers"), found);
     containers::ephemeral(&scope, &at.field("ephemeralContainers"), found);
     if let Some(wanted) = &spec.resources {
-        resources::of_pod(spec, wanted, at, found);
+        resources::of_pod(&scope, wanted, at, found);
     }
     ports::same_as_host(&scope, &at.field("containers"), found);
     let policy = scope.restart_policy();
@@ -71,7 +71,8 @@ pub(super) fn pod_spec(mut scope: Scope<'_>, name: &str, at: &At<'_>, found: &mu
     dns::config(spec, &at.field("dnsConfig"), found);
     gates(spec, at, found);
     let spread = items(&spec.topology_spread_constraints);
-    scheduling::spread(spread, &at.field("topologySpreadConstraints"), found);
+    let spread_at = at.field("topologySpreadConstraints");
+    scheduling::spread(spread, scope.labels, &spread_at, found);
     windows::host_processes(spec, at, found);
     user_namespace(spec, at, found);
     short_words(spec, at, found);

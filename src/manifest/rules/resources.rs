@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Container, PodSpec, ResourceRequirements};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use super::fault::{Faults as _, NEGATIVE, items};
+use super::containers::is_sidecar;
+use super::fault::{Faults as _, NEGATIVE, items, or_empty};
 use super::names;
 use super::quantity::{self, Amount};
-use super::scope::Subject;
+use super::scope::{Scope, Subject};
 use crate::manifest::source::{At, Findings};
 
 type Quantities = BTreeMap<String, Quantity>;
@@ -52,30 +53,48 @@ pub(super) fn of_container(
     at: &At<'_>,
     found: &mut Findings,
 ) {
-    requirements(resources, container_name, subject, at, found);
+    let mut filled = Quantities::new();
+    if subject == Subject::Pod {
+        // the server fills in what a pod does not request from its limits, and checks both
+        let written = or_empty(&resources.requests);
+        filled = resources.limits.clone().unwrap_or_default();
+        filled.retain(|name, _| !written.contains_key(name));
+    }
+    requirements(resources, &filled, container_name, at, found);
 }
 
 /// Checks what a runtime class adds to a pod.
 pub(super) fn overhead(overhead: &Quantities, at: &At<'_>, found: &mut Findings) {
     // the server checks it as if it were the limits of a container
-    amounts(overhead, container_name, &at.shown_as(".limits", at), found);
+    let limits = amounts(overhead, container_name, &at.shown_as(".limits", at), found);
+    small_pages_too(limits.keys(), at, found);
 }
 
 /// Checks the resources of a whole pod, against those of its containers too.
 pub(super) fn of_pod(
-    spec: &PodSpec,
+    scope: &Scope<'_>,
     resources: &ResourceRequirements,
     spec_at: &At<'_>,
     found: &mut Findings,
 ) {
+    let spec = scope.spec;
     let (at, containers_at) = (&spec_at.field("resources"), spec_at.field("containers"));
     if resources.claims.is_some() {
         let message = "claims cannot be set for Resources at pod-level";
         found.forbidden(&at.field("claims"), message);
     }
-    requirements(resources, pod_level_name, Subject::Template, at, found);
-    for (name, request) in peek(&resources.requests) {
-        let sum = sum_of_requests(spec, name);
+    let wanted = of_containers(spec, scope.subject);
+    let filled = filled_in(resources, &wanted, scope.subject);
+    requirements(resources, &filled, pod_level_name, at, found);
+    let requests = peek(&resources.requests);
+    // a request that is absent is filled in, or none at all, which the containers may be above
+    let is_bare = peek(&resources.limits).is_empty() && !requests.is_empty();
+    for (name, sum) in wanted {
+        let request = match requests.get(name) {
+            Some(request) => *request,
+            None if is_bare => Amount::ZERO,
+            None => continue,
+        };
         if sum > request {
             let message =
                 format!("must be greater than or equal to aggregate container requests of {sum}");
@@ -88,6 +107,80 @@ pub(super) fn of_pod(
         let (at, list_at) = (at.field("containers"), containers_at.index(index));
         limits_within(container, &most, &at.index(index), &list_at, found);
     }
+}
+
+/// Returns the requests that the server fills in for a whole pod that has limits.
+fn filled_in(
+    resources: &ResourceRequirements,
+    wanted: &Amounts<'_>,
+    subject: Subject,
+) -> Quantities {
+    let mut filled = Quantities::new();
+    let limits = resources.limits.iter().flatten();
+    let written = or_empty(&resources.requests);
+    if subject != Subject::Pod || limits.clone().next().is_none() {
+        return filled;
+    }
+    for (name, sum) in wanted.iter().filter(|(name, _)| may_overcommit(name)) {
+        filled.insert((*name).to_owned(), Quantity(sum.to_string()));
+    }
+    for (name, limit) in limits.filter(|(name, _)| is_pod_level(name)) {
+        filled.entry(name.clone()).or_insert_with(|| limit.clone());
+    }
+    filled.retain(|name, _| !written.contains_key(name));
+    filled
+}
+
+/// Returns what the containers of a pod request together, of what a whole pod can request.
+///
+/// Those that run first run one after the other, beside the sidecars that were started before.
+fn of_containers(spec: &PodSpec, subject: Subject) -> Amounts<'_> {
+    let mut together = Amounts::new();
+    for container in &spec.containers {
+        add(&mut together, &requested(container, subject));
+    }
+    let (mut sidecars, mut most) = (Amounts::new(), Amounts::new());
+    for container in items(&spec.init_containers) {
+        let mut own = requested(container, subject);
+        if is_sidecar(container) {
+            add(&mut together, &own);
+            add(&mut sidecars, &own);
+            own = sidecars.clone();
+        } else {
+            add(&mut own, &sidecars);
+        }
+        raise(&mut most, &own);
+    }
+    raise(&mut together, &most);
+    together
+}
+
+fn add<'s>(sum: &mut Amounts<'s>, more: &Amounts<'s>) {
+    for (name, amount) in more {
+        let known = sum.get(name).copied().unwrap_or(Amount::ZERO);
+        sum.insert(name, known.plus(*amount));
+    }
+}
+
+fn raise<'s>(most: &mut Amounts<'s>, other: &Amounts<'s>) {
+    for (name, amount) in other {
+        let known = most.get(name).copied().unwrap_or(Amount::ZERO);
+        most.insert(name, known.max(*amount));
+    }
+}
+
+/// Returns the requests of a container; in a pod, its limits stand in for those it does not have.
+fn requested(container: &Container, subject: Subject) -> Amounts<'_> {
+    let Some(resources) = &container.resources else {
+        return Amounts::new();
+    };
+    let mut requests = match subject {
+        Subject::Pod => peek(&resources.limits),
+        Subject::Template => Amounts::new(),
+    };
+    requests.extend(peek(&resources.requests));
+    requests.retain(|name, _| is_pod_level(name));
+    requests
 }
 
 fn limits_within(
@@ -113,63 +206,49 @@ fn limits_within(
     }
 }
 
-fn sum_of_requests(spec: &PodSpec, name: &str) -> Amount {
-    let request = |container: &Container| {
-        let resources = container.resources.as_ref();
-        let list = resources.and_then(|resources| resources.requests.as_ref());
-        let quantity = list.and_then(|list| list.get(name))?;
-        Amount::parse(&quantity.0).ok()
-    };
-    let is_sidecar = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
-    let sidecars = items(&spec.init_containers).iter().filter(is_sidecar);
-    spec.containers
-        .iter()
-        .chain(sidecars)
-        .filter_map(request)
-        .fold(Amount::ZERO, Amount::plus)
-}
-
+/// Checks limits and requests, those too that the server has `filled` in.
 fn requirements(
     resources: &ResourceRequirements,
+    filled: &Quantities,
     check_name: NameCheck,
-    subject: Subject,
     at: &At<'_>,
     found: &mut Findings,
 ) {
     let empty = Quantities::new();
     let limits = resources.limits.as_ref().unwrap_or(&empty);
-    let mut requests = resources.requests.clone().unwrap_or_default();
-    if subject == Subject::Pod {
-        // the server fills in what a pod does not request from its limits, and checks both
-        for (name, limit) in limits {
-            requests
-                .entry(name.clone())
-                .or_insert_with(|| limit.clone());
-        }
-    }
     let (requests_at, limits_at) = (at.field("requests"), at.field("limits"));
     let limits = amounts(limits, check_name, &limits_at, found);
     let written = resources.requests.as_ref().unwrap_or(&empty);
-    let (own, filled): (Quantities, Quantities) = requests
-        .into_iter()
-        .partition(|(name, _)| written.contains_key(name));
-    let own = amounts(&own, check_name, &requests_at, found);
+    let own = amounts(written, check_name, &requests_at, found);
     // what was filled in stands among the limits
     let filled_at = at.shown_as(".requests", &limits_at);
-    let filled = amounts(&filled, check_name, &filled_at, found);
+    let filled = amounts(filled, check_name, &filled_at, found);
     let requests: Amounts<'_> = own.into_iter().chain(filled).collect();
     for (name, request) in &requests {
+        let at = match written.contains_key(*name) {
+            true => &requests_at,
+            false => &filled_at,
+        };
         match limits.get(name) {
-            Some(limit) => within_limit(name, *request, *limit, &requests_at.key(name), found),
+            Some(limit) => within_limit(name, *request, *limit, &at.key(name), found),
             None if may_overcommit(name) => {}
             None => found.required(
-                &at.field("limits"),
+                &limits_at,
                 "Limit must be set for non overcommitable resources",
             ),
         }
     }
-    let has = |test: fn(&str) -> bool| limits.keys().chain(requests.keys()).any(|name| test(name));
-    if has(is_huge_page) && !has(|name| name == "cpu" || name == "memory") {
+    small_pages_too(limits.keys().chain(requests.keys()), at, found);
+}
+
+/// Checks that who asks for huge pages asks for what every pod needs too.
+fn small_pages_too<'n>(
+    mut names: impl Iterator<Item = &'n &'n str> + Clone,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    let has_others = names.clone().any(|name| ["cpu", "memory"].contains(name));
+    if !has_others && names.any(|name| is_huge_page(name)) {
         found.forbidden(at, "HugePages require cpu or memory");
     }
 }
@@ -252,10 +331,13 @@ fn container_name(name: &str, at: &At<'_>, found: &mut Findings) {
 }
 
 fn pod_level_name(name: &str, at: &At<'_>, found: &mut Findings) {
-    let is_supported = name == "cpu" || name == "memory" || is_huge_page(name);
-    if resource_name(name, at, found) && !is_supported {
+    if resource_name(name, at, found) && !is_pod_level(name) {
         found.unsupported(at, name, &POD_LEVEL);
     }
+}
+
+fn is_pod_level(name: &str) -> bool {
+    name == "cpu" || name == "memory" || is_huge_page(name)
 }
 
 fn is_huge_page(name: &str) -> bool {

@@ -192,7 +192,8 @@ fn pod_term(term: &PodAffinityTerm, labels: Option<&Map>, at: &At<'_>, found: &m
         found.invalid_each(&at, name, names::dns_label(name));
     }
     term_keys(term, at, found);
-    keys_twice(term, labels, at, found);
+    let chosen = (items(&term.match_label_keys), term.label_selector.as_ref());
+    keys_twice(chosen, labels, at, found);
     let at = at.field("topologyKey");
     if term.topology_key.is_empty() {
         found.required(&at, "can not be empty");
@@ -201,19 +202,13 @@ fn pod_term(term: &PodAffinityTerm, labels: Option<&Map>, at: &At<'_>, found: &m
 }
 
 fn term_keys(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
+    let chosen = term.label_selector.as_ref();
     let lists = [
         ("matchLabelKeys", items(&term.match_label_keys)),
         ("mismatchLabelKeys", items(&term.mismatch_label_keys)),
     ];
     for (field, keys) in lists {
-        let at = at.field(field);
-        if !keys.is_empty() && term.label_selector.is_none() {
-            found.forbidden(&at, NO_SELECTOR);
-            continue;
-        }
-        for (index, key) in keys.iter().enumerate() {
-            metadata::label_key(key, &at.index(index), found);
-        }
+        label_keys(keys, chosen, &at.field(field), found);
     }
     let at = at.field("matchLabelKeys");
     let unwanted: BTreeSet<&String> = items(&term.mismatch_label_keys).iter().collect();
@@ -225,12 +220,29 @@ fn term_keys(term: &PodAffinityTerm, at: &At<'_>, found: &mut Findings) {
     }
 }
 
-/// Checks that the keys of a term's `matchLabelKeys` are not in its selector already.
+/// Checks the keys of labels that narrow a selector, without which they mean nothing.
+fn label_keys(keys: &[String], chosen: Option<&LabelSelector>, at: &At<'_>, found: &mut Findings) {
+    if !keys.is_empty() && chosen.is_none() {
+        found.forbidden(at, NO_SELECTOR);
+        return;
+    }
+    for (index, key) in keys.iter().enumerate() {
+        metadata::label_key(key, &at.index(index), found);
+    }
+}
+
+/// Checks that the keys of `matchLabelKeys` are not in the selector beside them already.
 ///
 /// The server adds a rule for each such key to the selector of a pod that has the label, then looks
-/// for keys that come twice; it blames the index of the key on the term.
-fn keys_twice(term: &PodAffinityTerm, labels: Option<&Map>, at: &At<'_>, found: &mut Findings) {
-    let (keys, Some(chosen)) = (items(&term.match_label_keys), &term.label_selector) else {
+/// for keys that come twice; it blames the index of the key on what holds the list. It does so for
+/// terms of an affinity, and since 1.34 for constraints of a spread too (KEP-3243).
+fn keys_twice(
+    (keys, chosen): (&[String], Option<&LabelSelector>),
+    labels: Option<&Map>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
+    let Some(chosen) = chosen else {
         return;
     };
     let by_label = chosen.match_labels.iter().flatten();
@@ -294,14 +306,21 @@ fn one_toleration(toleration: &Toleration, at: &At<'_>, found: &mut Findings) {
 }
 
 /// Checks how pods are spread over the cluster.
-pub(super) fn spread(list: &[TopologySpreadConstraint], at: &At<'_>, found: &mut Findings) {
+///
+/// The labels are those of a pod that stands for itself.
+pub(super) fn spread(
+    list: &[TopologySpreadConstraint],
+    labels: Option<&Map>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     // the first of two is blamed, so the last of each kind has to be known
     let kinds = list.iter().enumerate();
     let kinds = kinds.map(|(index, one)| ((&one.topology_key, &one.when_unsatisfiable), index));
     let last: BTreeMap<_, usize> = kinds.collect();
     for (index, constraint) in list.iter().enumerate() {
         let at = at.index(index);
-        one_constraint(constraint, &at, found);
+        one_constraint(constraint, labels, &at, found);
         let (key, action) = (&constraint.topology_key, &constraint.when_unsatisfiable);
         let last = last.get(&(key, action));
         if last.is_some_and(|last| *last > index) {
@@ -313,7 +332,12 @@ pub(super) fn spread(list: &[TopologySpreadConstraint], at: &At<'_>, found: &mut
     }
 }
 
-fn one_constraint(constraint: &TopologySpreadConstraint, at: &At<'_>, found: &mut Findings) {
+fn one_constraint(
+    constraint: &TopologySpreadConstraint,
+    labels: Option<&Map>,
+    at: &At<'_>,
+    found: &mut Findings,
+) {
     let action = constraint.when_unsatisfiable.as_str();
     if constraint.max_skew <= 0 {
         let at = at.field("maxSkew");
@@ -343,31 +367,13 @@ fn one_constraint(constraint: &TopologySpreadConstraint, at: &At<'_>, found: &mu
             found.one_of(&at.field(field), policy, &NODE_POLICIES);
         }
     }
-    spread_keys(constraint, &at.field("matchLabelKeys"), found);
-    if let Some(chosen) = &constraint.label_selector {
+    let (keys, chosen) = (
+        items(&constraint.match_label_keys),
+        constraint.label_selector.as_ref(),
+    );
+    label_keys(keys, chosen, &at.field("matchLabelKeys"), found);
+    keys_twice((keys, chosen), labels, at, found);
+    if let Some(chosen) = chosen {
         selector::label_selector(chosen, &at.field("labelSelector"), found);
     }
-}
-
-fn spread_keys(constraint: &TopologySpreadConstraint, at: &At<'_>, found: &mut Findings) {
-    let keys = items(&constraint.match_label_keys);
-    let chosen = constraint.label_selector.as_ref();
-    if !keys.is_empty() && chosen.is_none() {
-        found.forbidden(at, NO_SELECTOR);
-    }
-    for (index, key) in keys.iter().enumerate() {
-        let at = at.index(index);
-        metadata::label_key(key, &at, found);
-        if chosen.is_some_and(|chosen| has_key(chosen, key)) {
-            found.invalid(&at, key, BOTH_KEYS);
-        }
-    }
-}
-
-fn has_key(chosen: &LabelSelector, key: &str) -> bool {
-    let by_label = chosen.match_labels.as_ref();
-    by_label.is_some_and(|labels| labels.contains_key(key))
-        || items(&chosen.match_expressions)
-            .iter()
-            .any(|rule| rule.key == key)
 }
