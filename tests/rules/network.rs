@@ -69,6 +69,10 @@ fn a_service_has_ports_and_a_type() {
                 &["Invalid spec.clusterIPs[0]"],
             ),
             (
+                r#"{"clusterIP":"FD00::1","clusterIPs":["FD00::1","fd00::2"]}"#,
+                &["Invalid spec.clusterIPs"],
+            ),
+            (
                 r#"{"externalIPs":["x","127.0.0.1","1.2.3.4"]}"#,
                 &["Invalid spec.externalIPs[0]", "Invalid spec.externalIPs[1]"],
             ),
@@ -181,6 +185,10 @@ fn a_network_policy_names_peers() {
                     "Invalid spec.egress[0].to[0].ipBlock.except[1]",
                     "Invalid spec.egress[0].to[0].ipBlock.except[2]",
                 ],
+            ),
+            (
+                r#"{"egress":[{"to":[{"ipBlock":{"cidr":"x","except":["y"]}}]}]}"#,
+                &["Invalid spec.egress[0].to[0].ipBlock.cidr"],
             ),
             (
                 r#"{"egress":[{"ports":[{"port":80,"endPort":79}]}]}"#,

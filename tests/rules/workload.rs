@@ -239,6 +239,10 @@ fn a_job_comes_to_an_end() {
             ),
             (r#"{"manualSelector":true}"#, &["Required spec.selector"]),
             (
+                r#"{"template":{"metadata":{"labels":{"controller-uid":"x","job-name":"j"}}}}"#,
+                &["Invalid spec.template.metadata.labels[controller-uid]"],
+            ),
+            (
                 r#"{"podFailurePolicy":{"rules":[{"action":"Ignore","onExitCodes":{"operator":"In","values":[1,0]}}]}}"#,
                 &[
                     "Invalid spec.podFailurePolicy.rules[0].onExitCodes.values[1]",

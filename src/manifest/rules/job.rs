@@ -89,9 +89,14 @@ fn own_selector(
     let at = at.field("metadata");
     let at = at.field("labels");
     for (key, value) in template.meta.labels.iter().flatten() {
-        let is_generated = GENERATED_NAMES.contains(&key.as_str());
-        if is_generated && !made(key, value) {
-            let message = format!("must be '{name}'");
+        let message = if GENERATED_NAMES.contains(&key.as_str()) {
+            format!("must be '{name}'")
+        } else if GENERATED_IDS.contains(&key.as_str()) {
+            "must be the uid that the server gives to the job".to_owned()
+        } else {
+            continue;
+        };
+        if !made(key, value) {
             found.invalid(&at.key(key), Shown::json(&template.meta.labels), &message);
         }
     }

@@ -106,14 +106,14 @@ fn ip_block(block: &IPBlock, at: &At<'_>, found: &mut Findings) {
         found.required(&at.field("cidr"), "");
         return;
     }
-    let outer = address::cidr(&block.cidr, &at.field("cidr"), found);
+    let Some(outer) = address::cidr(&block.cidr, &at.field("cidr"), found) else {
+        return;
+    };
     for (index, except) in items(&block.except).iter().enumerate() {
         let at = at.field("except");
         let at = at.index(index);
         let inner = address::cidr(except, &at, found);
-        if let (Some(outer), Some(inner)) = (outer, inner)
-            && !outer.is_strictly_around(inner)
-        {
+        if inner.is_some_and(|inner| !outer.is_strictly_around(inner)) {
             found.invalid(&at, except, "must be a strict subset of `cidr`");
         }
     }

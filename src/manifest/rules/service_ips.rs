@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::ServiceSpec;
 use super::address;
 use super::fault::{Faults as _, Shown, items, text};
 use super::service::View;
-use crate::manifest::source::{At, Findings};
+use crate::manifest::source::{At, Findings, Severity};
 
 const FAMILIES: [&str; 2] = ["IPv4", "IPv6"];
 
@@ -43,7 +43,8 @@ pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, foun
         };
         addresses.extend(address::ip(ip, &at, found));
     }
-    let is_wrong = found.0.len() > before;
+    let mut new = found.0[before..].iter();
+    let is_wrong = new.any(|finding| finding.severity == Severity::Error);
     if ips.len() > 2 {
         found.invalid(&ips_at, Shown::json(ips), "may only hold up to 2 values");
     }
