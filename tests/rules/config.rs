@@ -79,6 +79,14 @@ fn a_secret_holds_what_its_type_promises() {
                 &["Required metadata.annotations[kubernetes.io/service-account.name]"],
             ),
             (r#"{"stringData":{"a/b":""}}"#, &["Invalid data[a/b]"]),
+            (
+                r#"{"type":"kubernetes.io/dockercfg","stringData":{".dockercfg":"null"}}"#,
+                &[],
+            ),
+            (
+                r#"{"type":"kubernetes.io/dockercfg","stringData":{".dockercfg":"[]"}}"#,
+                &["Invalid data[.dockercfg]"],
+            ),
         ],
     );
 }

@@ -167,3 +167,75 @@ fn a_stateful_set_warns_of_what_newer_servers_refuse() {
         ],
     );
 }
+
+#[test]
+fn old_settings_of_a_volume_are_told() {
+    warned(
+        r#"{"kind":"PersistentVolume","metadata":{"name":"v"},
+            "spec":{"accessModes":["ReadWriteOnce"],"capacity":{"storage":"1Gi"}}}"#,
+        "",
+        &[
+            (
+                r#"{"metadata":{"annotations":{"volume.beta.kubernetes.io/mount-options":"ro"}},
+                    "spec":{"nfs":{"server":"s","path":"/"}}}"#,
+                &["metadata.annotations[volume.beta.kubernetes.io/mount-options]"],
+            ),
+            (
+                r#"{"spec":{"cephfs":{"monitors":["m"]}}}"#,
+                &["spec.cephfs"],
+            ),
+            (
+                r#"{"spec":{"storageos":{"volumeName":"n"}}}"#,
+                &["spec.storageOS"],
+            ),
+            (
+                r#"{"spec":{"hostPath":{"path":"/a"},"nodeAffinity":{"required":{"nodeSelectorTerms":[
+                    {"matchExpressions":[{"key":"beta.kubernetes.io/os","operator":"Exists"}]}]}}}}"#,
+                &["spec.nodeAffinity.required.nodeSelectorTerms[0].matchExpressions[0].key"],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn what_does_not_work_is_told_where_the_server_takes_it() {
+    warned(
+        POD,
+        "/spec",
+        &[(
+            r#"{"affinity":{"nodeAffinity":{"preferredDuringSchedulingIgnoredDuringExecution":[
+                {"weight":1,"preference":{"matchExpressions":[{"key":"a","operator":"In","values":["x","-1"]}]}}]}}}"#,
+            &[
+                "spec.affinity.nodeAffinity.preferredDuringSchedulingIgnoredDuringExecution[0].preference.matchExpressions[0].values[1]",
+            ],
+        )],
+    );
+    warned(
+        r#"{"kind":"ServiceAccount","metadata":{"name":"a"}}"#,
+        "",
+        &[(
+            r#"{"metadata":{"annotations":{"kubernetes.io/enforce-mountable-secrets":"true"}}}"#,
+            &["metadata.annotations[kubernetes.io/enforce-mountable-secrets]"],
+        )],
+    );
+    warned(
+        r#"{"kind":"Service","metadata":{"name":"s"},"spec":{"type":"LoadBalancer","ports":[{"port":80}]}}"#,
+        "/spec",
+        &[
+            (r#"{"loadBalancerIP":"10.0.0.1"}"#, &[]),
+            (r#"{"loadBalancerIP":"any"}"#, &[]),
+            (
+                r#"{"loadBalancerIP":"010.0.0.1"}"#,
+                &["spec.loadBalancerIP"],
+            ),
+        ],
+    );
+    warned(
+        r#"{"kind":"Secret","metadata":{"name":"s"},"type":"kubernetes.io/tls"}"#,
+        "",
+        &[(
+            r#"{"stringData":{"tls.crt":"x","tls.key":"-----BEGIN PRIVATE KEY-----\nMII=\n-----END PRIVATE KEY-----\n"}}"#,
+            &["data[tls.crt]"],
+        )],
+    );
+}

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use super::fault::Faults as _;
 use crate::manifest::source::{At, Findings};
 
-/// Checks an IP address; one that newer servers will refuse gets a warning.
+/// Checks an IP address, and warns of an odd spelling.
 pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAddr> {
     let Some(address) = parse_ip(value) else {
         found.invalid(
@@ -14,6 +14,15 @@ pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAdd
             "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)",
         );
         return None;
+    };
+    warn(value, at, found);
+    Some(address)
+}
+
+/// Warns of a spelling of an address that newer servers will refuse, or that is not the shortest.
+pub(super) fn warn(value: &str, at: &At<'_>, found: &mut Findings) {
+    let Some(address) = parse_ip(value) else {
+        return;
     };
     if value.parse::<IpAddr>().is_err() || is_mapped(address) {
         let canonical = canonical(address);
@@ -26,7 +35,6 @@ pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAdd
             ),
         );
     }
-    Some(address)
 }
 
 /// Checks an address that traffic from elsewhere is to reach: no loopback, link-local or wildcard one.

@@ -7,6 +7,8 @@ use super::fault::items;
 use super::{metadata, names};
 use crate::manifest::source::{At, Findings};
 
+const MOUNTABLE_SECRETS: &str = "kubernetes.io/enforce-mountable-secrets";
+
 /// Checks a Namespace.
 pub fn namespace(namespace: &Namespace, found: &mut Findings) {
     let at = At::ROOT;
@@ -34,6 +36,13 @@ pub fn service_account(account: &ServiceAccount, found: &mut Findings) {
         &at.field("metadata"),
         found,
     );
+    let annotations = account.metadata.annotations.as_ref();
+    if annotations.is_some_and(|annotations| annotations.contains_key(MOUNTABLE_SECRETS)) {
+        let at = at.field("metadata");
+        let message =
+            "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets";
+        found.warning(&at.field("annotations").key(MOUNTABLE_SECRETS), message);
+    }
 }
 
 /// Checks the metadata of an object of a custom kind.

@@ -3,7 +3,7 @@
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 
 use super::fault::{Faults as _, text_or};
-use super::{metadata, names};
+use super::{metadata, names, tls};
 use crate::manifest::source::{At, Findings};
 
 const MOST_BYTES: usize = 1 << 20;
@@ -81,6 +81,8 @@ pub fn secret(secret: &Secret, found: &mut Findings) {
         "kubernetes.io/tls" => {
             contents.needs("tls.crt", found);
             contents.needs("tls.key", found);
+            contents.warn("tls.crt", tls::wrong_certificate, found);
+            contents.warn("tls.key", tls::wrong_key, found);
         }
         _ => {}
     }
@@ -147,13 +149,23 @@ impl<'a> Contents<'a> {
         }
     }
 
+    /// Warns of what is wrong with a value.
+    fn warn(&self, key: &str, wrong: fn(&str) -> Option<String>, found: &mut Findings) {
+        let value = self.get(key).map(String::from_utf8_lossy);
+        if let Some(message) = value.and_then(|value| wrong(&value)) {
+            self.at(key, Part::Value, |at| found.warning(at, message));
+        }
+    }
+
     fn json(&self, key: &str, found: &mut Findings) {
         self.needs(key, found);
         let Some(json) = self.get(key) else {
             return;
         };
-        type Map = serde_json::Map<String, serde_json::Value>;
-        if let Err(error) = serde_json::from_slice::<Map>(json) {
+        // to Go, `null` is a map without entries, and bytes that are no text are replaced
+        type Map = Option<serde_json::Map<String, serde_json::Value>>;
+        let json = String::from_utf8_lossy(json);
+        if let Err(error) = serde_json::from_str::<Map>(&json) {
             self.at(key, Part::Value, |at| {
                 // the parser's own words name positions, never contents
                 found.invalid(at, "<secret contents redacted>", &error.to_string());

@@ -65,6 +65,7 @@ mod stateful;
 mod storage;
 mod template;
 mod timezone;
+mod tls;
 mod trust;
 mod unplayed;
 mod volume;

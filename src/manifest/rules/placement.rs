@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::fault::items;
+use super::names;
 use crate::manifest::source::{At, Findings};
 
 const OLD_LABELS: [(&str, &str); 5] = [
@@ -60,11 +61,10 @@ pub(super) fn placement(spec: &PodSpec, at: &At<'_>, found: &mut Findings) {
         let preferred = &node.preferred_during_scheduling_ignored_during_execution;
         let at = at.field("preferredDuringSchedulingIgnoredDuringExecution");
         for (index, term) in items(preferred).iter().enumerate() {
-            old_term(
-                &term.preference,
-                &at.index(index).field("preference"),
-                found,
-            );
+            let at = at.index(index);
+            let at = at.field("preference");
+            old_term(&term.preference, &at, found);
+            odd_values(&term.preference, &at, found);
         }
     }
     let constraints = items(&spec.topology_spread_constraints).iter();
@@ -87,6 +87,20 @@ pub(super) fn old_term(term: &NodeSelectorTerm, at: &At<'_>, found: &mut Finding
             let at = at.field("matchExpressions");
             let at = at.index(index);
             found.warning(&at.field("key"), format!("{} is {message}", rule.key));
+        }
+    }
+}
+
+/// Warns of values that no label can have; only of a preference the server takes them.
+fn odd_values(term: &NodeSelectorTerm, at: &At<'_>, found: &mut Findings) {
+    let at = at.field("matchExpressions");
+    for (index, rule) in items(&term.match_expressions).iter().enumerate() {
+        let at = at.index(index);
+        let at = at.field("values");
+        for (index, value) in items(&rule.values).iter().enumerate() {
+            for message in names::label_value(value) {
+                found.warning(&at.index(index), format!("{value} is invalid, {message}"));
+            }
         }
     }
 }

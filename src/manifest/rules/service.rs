@@ -320,6 +320,7 @@ fn warn(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) 
             found.warning(&at.field(field), MESSAGE);
         }
     }
+    address::warn(balancer_ip, &at.field("loadBalancerIP"), found);
     if is_external && has_external_ips {
         let message = r#"is ignored when spec.type is "ExternalName""#;
         found.warning(&at.field("externalIPs"), message);
