@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Scene;
 use super::container::effective_command;
@@ -72,7 +73,12 @@ pub(in crate::cli) struct ContainerInspect {
     host_config: HostConfig,
 }
 
-impl Object for ContainerInspect {}
+impl Object for ContainerInspect {
+    fn for_templates(&self) -> Option<Value> {
+        let mounts = self.mounts.iter().map(MountInspect::for_templates);
+        Some(json!({"Mounts": mounts.collect::<Vec<_>>()}))
+    }
+}
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde::Serialize;
+use serde_json::{Value, json};
 
 use super::Subject;
 use crate::model::volume::{Medium, Mount, Propagation, VolumeSpec};
@@ -25,6 +26,15 @@ pub(super) struct MountInspect {
 }
 
 impl MountInspect {
+    /// Returns the mount as templates see it: the name is left out of podman's JSON where there is none, and empty there.
+    pub(super) fn for_templates(&self) -> Value {
+        let mut fields = json!(self);
+        if self.name.is_none() {
+            fields["Name"] = "".into();
+        }
+        fields
+    }
+
     /// Returns the mount as `podman run --volume` takes it.
     pub(super) fn bind(&self) -> String {
         let source = self.name.as_ref().unwrap_or(&self.source);

@@ -63,7 +63,7 @@ fn templates_give_podmans_answers() {
             "always map[80/tcp:[{0.0.0.0 8080}]]",
         ),
         (
-            "{{range .Mounts}}{{.Type}} {{.Destination}} {{.RW}};{{end}}",
+            "{{range .Mounts}}{{.Type}}{{.Name}} {{.Destination}} {{.RW}};{{end}}",
             "bind /data true;bind /srv false;",
         ),
         (
