@@ -113,6 +113,9 @@ pub(super) fn tag_of(root: &Path) -> String {
     hex(&Sha256::digest(root.as_os_str().as_encoded_bytes())[..3])
 }
 
+/// The file in a bundle that a container has at its `terminationMessagePath`.
+pub(super) const TERMINATION_LOG: &str = "termination-log";
+
 /// The directories of one pod.
 #[derive(Debug, Clone)]
 pub struct PodPaths {
@@ -129,6 +132,12 @@ impl PodPaths {
     #[must_use]
     pub fn logs(&self, container: &ContainerName) -> PathBuf {
         self.state.join("logs").join(container.as_str())
+    }
+
+    /// Returns the file that a container has at its `terminationMessagePath`.
+    #[must_use]
+    pub fn termination_message(&self, container: &ContainerName) -> PathBuf {
+        self.bundle(container).join(TERMINATION_LOG)
     }
 
     /// Returns the directory of a container's writable layer.

@@ -12,8 +12,9 @@ use tokio::net::unix::pipe;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::task::JoinHandle;
 
+use super::last_words::last_words;
 use super::log::{LogWriter, Stream};
-use super::machine::Place;
+use super::machine::{End, Place};
 use super::run::Note;
 use crate::engine::start::{ADOPTED, Context, Run, Started, Streams};
 use crate::model::state::{BootId, ExitStatus, ProcessRef};
@@ -70,19 +71,18 @@ impl Live {
         context: &Arc<Context>,
         name: &ContainerName,
         sender: &UnboundedSender<Note>,
-    ) -> Result<Self, ExitStatus> {
+    ) -> Result<Self, End> {
+        let unknown = || End::from(ExitStatus::Unknown);
         if reference.boot != *boot {
-            return Err(ExitStatus::Unknown);
+            return Err(unknown());
         }
         let found = PidFd::open_started_at(reference.pid, reference.start_time);
         let Ok(Some(process)) = found else {
             let ended = context.pinned_status(name);
             read_last_words(context, name);
-            return Err(exit_status(ended, context.end(name)));
+            return Err(end_of(ended, context, name));
         };
-        let streams = context
-            .reopen_streams(name)
-            .map_err(|_| ExitStatus::Unknown)?;
+        let streams = context.reopen_streams(name).map_err(|_| unknown())?;
         context.keep(name, &streams);
         Self::watch(
             (process, reference.pid, ADOPTED),
@@ -90,7 +90,7 @@ impl Live {
             Parent::Gone,
             (place, context, name, sender),
         )
-        .map_err(|_| ExitStatus::Unknown)
+        .map_err(|_| unknown())
     }
 
     fn watch(
@@ -120,10 +120,10 @@ impl Live {
             let ended = wait(&watched, end, parent).await;
             drain(readers).await;
             // Removing a cgroup may wait for processes to die, which must not hold the loop up.
-            let oom = tokio::task::spawn_blocking(move || context.end(&name))
+            let end = tokio::task::spawn_blocking(move || end_of(ended, &context, &name))
                 .await
-                .unwrap_or(false);
-            let _ = sender.send(Note::Ended(place, exit_status(ended, oom)));
+                .unwrap_or_else(|_| ExitStatus::Unknown.into());
+            let _ = sender.send(Note::Ended(place, end));
         });
         Ok(Self { process, pid, run })
     }
@@ -220,6 +220,13 @@ async fn drain(readers: Vec<JoinHandle<()>>) {
         }
     };
     let _ = tokio::time::timeout(LAST_WORDS, all).await;
+}
+
+/// Clears up behind a container that ended, and tells how it did.
+fn end_of(ended: Option<Ended>, context: &Context, name: &ContainerName) -> End {
+    let status = exit_status(ended, context.end(name));
+    let message = last_words(context, name, status.is_failure());
+    End { status, message }
 }
 
 fn exit_status(ended: Option<Ended>, oom: bool) -> ExitStatus {

@@ -25,7 +25,7 @@ use jiff::Timestamp;
 
 use self::pause::{Ice, IceWish};
 use self::wishes::{PodGoal, PodTask};
-pub use self::words::{Changes, Command, Event, Hook};
+pub use self::words::{Changes, Command, End, Event, Hook};
 use super::chronicle::Chronicle;
 use super::deadline::ActiveDeadline;
 use super::member::{Member, StopStep};
@@ -227,8 +227,8 @@ impl Machine {
         match event {
             Event::Intent(intent) => self.accept(intent, now, &mut commands),
             Event::Started(place, process) => self.started(place, process, now, &mut commands),
-            Event::StartFailed(place, status) => self.ended(place, status, now),
-            Event::Ended(place, status) => self.ended(place, status, now),
+            Event::StartFailed(place, status) => self.ended(place, status.into(), now),
+            Event::Ended(place, end) => self.ended(place, end, now),
             Event::HookDone(place, hook, result) => {
                 self.hook_done(place, hook, result, now, &mut commands);
             }

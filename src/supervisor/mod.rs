@@ -7,6 +7,7 @@ mod container;
 mod deadline;
 mod handler;
 mod helpers;
+mod last_words;
 pub mod log;
 
 pub mod machine;

@@ -21,7 +21,7 @@ use tokio::task::{JoinHandle, JoinSet};
 
 use super::container::Live;
 use super::helpers::Helpers;
-use super::machine::{Changes, Event, Machine, Moment, Place};
+use super::machine::{Changes, End, Event, Machine, Moment, Place};
 use super::pauses::Pauses;
 use super::probe::Past;
 use super::recorder::Recorder;
@@ -51,7 +51,7 @@ pub(super) enum Note {
     ClientGone(u64),
     Launched(Place, Result<Started, ExitStatus>),
     /// A container ended and its output was read to the end.
-    Ended(Place, ExitStatus),
+    Ended(Place, End),
     /// Children that were left alone may be reaped now.
     Reap,
 }
@@ -196,9 +196,9 @@ impl Supervisor {
                     self.live.insert(place, live);
                     self.attend(place, past);
                 }
-                Err(status) => {
+                Err(end) => {
                     // The receiver lives as long as this value.
-                    let _ = self.sender.send(Note::Ended(place, status));
+                    let _ = self.sender.send(Note::Ended(place, end));
                 }
             }
         }
@@ -342,10 +342,10 @@ impl Supervisor {
                 }
                 self.reap_strangers();
             }
-            Note::Ended(place, status) => {
+            Note::Ended(place, end) => {
                 self.live.remove(&place);
                 self.attendants.remove(&place);
-                self.handle(Event::Ended(place, status));
+                self.handle(Event::Ended(place, end));
                 self.reap_strangers();
             }
         }

@@ -266,7 +266,6 @@ fn last_words(
     notes: &mut Notes<'_>,
 ) -> TerminationMessage {
     let default = TerminationMessage::default();
-    let policy_at = at.field("terminationMessagePolicy");
     let path = filled(path).map_or(default.path.clone(), PathBuf::from);
     let words = [
         ("File", TerminationMessagePolicy::File),
@@ -275,9 +274,7 @@ fn last_words(
             TerminationMessagePolicy::FallbackToLogsOnError,
         ),
     ];
-    let policy = notes.choose(&policy_at, policy, default.policy, &words);
-    if policy != default.policy {
-        notes.not_yet(&policy_at);
-    }
+    let at = at.field("terminationMessagePolicy");
+    let policy = notes.choose(&at, policy, default.policy, &words);
     TerminationMessage { path, policy }
 }

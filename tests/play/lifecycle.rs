@@ -107,3 +107,35 @@ fn a_container_that_keeps_failing_is_restarted_at_once_and_then_backed_off() {
     host.down("loop").expect();
     host.expect_clean();
 }
+
+#[test]
+fn the_last_words_of_a_container_are_those_of_its_file_or_of_its_log() {
+    let Some(host) = Host::new() else { return };
+    let last_words = |main: &str| {
+        let yaml = pod("web", main, "restartPolicy: Never");
+        let played = host.play("web", &yaml);
+        assert_eq!((played.code, played.stderr.as_str()), (Some(0), ""));
+        host.wait_for("web", "main", |container| {
+            matches!(container.state, ContainerState::Exited { .. })
+        });
+        let inspect = ["inspect", "--format", "{{.State.LastMessage}}", "web-main"];
+        let words = host.run(&inspect).expect();
+        host.down("web").expect();
+        words
+    };
+    let own = "terminationMessagePath: /words\nterminationMessagePolicy: FallbackToLogsOnError";
+    let script = |script: &str| format!("{own}\ncommand: [sh, -c, '{script}']");
+    assert_eq!(
+        last_words(&script("echo no; echo -n said >/words; exit 1")),
+        "said\n"
+    );
+    assert_eq!(
+        last_words(&script("echo one; echo two; exit 1")),
+        "one\ntwo\n\n"
+    );
+    assert_eq!(last_words(&script("echo one")), "\n");
+    assert_eq!(last_words("command: [sh, -c, 'echo one; exit 1']"), "\n");
+    let long = "command: [sh, -c, 'head -c 5000 /dev/zero | tr \"\\\\0\" x >/dev/termination-log']";
+    assert_eq!(last_words(long).len(), 4097);
+    host.expect_clean();
+}

@@ -10,6 +10,7 @@ use nix::unistd::mkfifo;
 use super::{Run, StartError, Started, Streams};
 use crate::engine::installation::EngineError;
 use crate::engine::launch::RootFs;
+use crate::engine::paths::TERMINATION_LOG;
 use crate::sys::mount;
 use crate::sys::process::{self, PidFd};
 /// Makes the writable layer of a container, or an empty one in its place.
@@ -45,10 +46,10 @@ pub(super) fn make_bundle(bundle: &Path) -> Result<(), EngineError> {
         for fifo in ["stdout", "stderr"] {
             mkfifo(&bundle.join(fifo), Mode::S_IRUSR | Mode::S_IWUSR)?;
         }
-        for file in ["pidfd", "termination-log"] {
+        for file in ["pidfd", TERMINATION_LOG] {
             fs::write(bundle.join(file), "")?;
         }
-        let words = bundle.join("termination-log");
+        let words = bundle.join(TERMINATION_LOG);
         fs::set_permissions(words, std::os::unix::fs::PermissionsExt::from_mode(0o666))
     };
     make().map_err(EngineError::io(bundle))

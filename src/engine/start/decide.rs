@@ -13,6 +13,7 @@ use crate::engine::launch::{
     PodFiles, ResolvedVolume, Site,
 };
 use crate::engine::objects::Objects;
+use crate::engine::paths::TERMINATION_LOG;
 use crate::engine::{sandbox, volumes};
 use crate::fault;
 use crate::image::ImageRecord;
@@ -146,7 +147,7 @@ impl Context {
             hosts: existing("hosts"),
             hostname: existing("hostname"),
             resolv_conf: existing("resolv.conf"),
-            termination_message: Some(bundle.join("termination-log")),
+            termination_message: Some(bundle.join(TERMINATION_LOG)),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::words::{Command, Hook};
+use super::words::{Command, End, Hook};
 use super::{Machine, Moment, Place};
 use crate::model::quantity::Seconds;
 use crate::model::state::{ContainerState, ExitStatus, ProcessRef, WaitReason, Wanted};
@@ -36,7 +36,8 @@ impl Machine {
         self.finish_start(place, Outcome::Done);
     }
 
-    pub(super) fn ended(&mut self, place: Place, status: ExitStatus, now: Moment) {
+    pub(super) fn ended(&mut self, place: Place, end: End, now: Moment) {
+        let End { status, message } = end;
         let start_failed = matches!(status, ExitStatus::StartFailed { .. });
         let was_asked_to_end = self.members[place].stop.is_some();
         let restarts = self
@@ -53,6 +54,7 @@ impl Machine {
         member.starting = false;
         member.record.ready = false;
         member.changed = true;
+        member.record.message = message;
         member.end(status.clone(), now.wall);
         if start_failed {
             let ExitStatus::StartFailed { message, code } = &status else {

@@ -130,7 +130,7 @@ impl Bench {
     }
 
     fn end(&mut self, place: usize, code: u8) -> Vec<Command> {
-        self.handle(Event::Ended(place, ExitStatus::Code(code)))
+        self.handle(Event::Ended(place, ExitStatus::Code(code).into()))
     }
 
     fn pass(&mut self, seconds: u64) -> Vec<Command> {
@@ -394,7 +394,7 @@ fn a_kill_acts_at_once_and_keeps_the_container_down() {
         signal: 9,
         oom: false,
     };
-    assert_eq!(bench.handle(Event::Ended(0, status)), []);
+    assert_eq!(bench.handle(Event::Ended(0, status.into())), []);
     assert!(bench.machine.is_idle());
     bench.outcomes();
     bench.ask(Some(0), kill);

@@ -9,13 +9,30 @@ use crate::model::state::{ExitStatus, ProcessRef};
 use crate::state::{Intent, Outcome};
 use crate::supervisor::member::Layer;
 
+/// How a run of a container ended, and its termination message.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct End {
+    pub status: ExitStatus,
+    pub message: Option<String>,
+}
+
+impl From<ExitStatus> for End {
+    /// Returns the end of a run that said nothing.
+    fn from(status: ExitStatus) -> Self {
+        Self {
+            status,
+            message: None,
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug)]
 pub enum Event {
     Intent(Intent),
     Started(Place, ProcessRef),
     StartFailed(Place, ExitStatus),
-    Ended(Place, ExitStatus),
+    Ended(Place, End),
     /// A hook ended; the text says how it failed.
     HookDone(Place, Hook, Result<(), String>),
     /// A liveness or startup probe gave the container up.
