@@ -56,6 +56,13 @@ pub type Places = BTreeMap<VolumeName, PathBuf>;
 /// The directories of images, the top layer of each first.
 pub type Layers = BTreeMap<ImageId, Vec<PathBuf>>;
 
+/// What is here to make volumes of.
+#[derive(Debug)]
+pub struct Stock<'a> {
+    pub named: &'a [VolumeRecord],
+    pub layers: &'a Layers,
+}
+
 /// Makes what is missing of a pod's volumes and returns where they are.
 ///
 /// # Errors
@@ -63,13 +70,12 @@ pub type Layers = BTreeMap<ImageId, Vec<PathBuf>>;
 pub fn prepare(
     paths: &Paths,
     facts: &Facts<'_>,
-    named_volumes: &[VolumeRecord],
-    layers: &Layers,
+    stock: &Stock<'_>,
 ) -> Result<Places, (VolumeName, VolumeError)> {
     let spec = &facts.pod.spec;
     let mut places = Places::new();
     for (name, volume) in &spec.volumes {
-        let place = prepare_one(paths, facts, (named_volumes, layers), name, volume)
+        let place = prepare_one(paths, facts, stock, name, volume)
             .map_err(|error| (name.clone(), error))?;
         if let Some(group) = spec.infra.fs_group
             && !matches!(
@@ -88,7 +94,7 @@ pub fn prepare(
 fn prepare_one(
     paths: &Paths,
     facts: &Facts<'_>,
-    (named_volumes, layers): (&[VolumeRecord], &Layers),
+    stock: &Stock<'_>,
     name: &VolumeName,
     volume: &VolumeSpec,
 ) -> Result<PathBuf, VolumeError> {
@@ -114,9 +120,7 @@ fn prepare_one(
         VolumeSpec::Claim { claim, .. } => {
             let data = paths.volume(claim);
             make_open_directory(&data, 0o755)?;
-            let record = named_volumes
-                .iter()
-                .find(|record| &record.spec.name == claim);
+            let record = stock.named.iter().find(|record| &record.spec.name == claim);
             match record {
                 Some(record) => named::place(&pod, data, &record.spec),
                 None => Ok(data),
@@ -124,7 +128,7 @@ fn prepare_one(
         }
         VolumeSpec::Image { .. } => {
             let image = facts.pod.volume_images.get(name);
-            let layers = image.and_then(|image| layers.get(image));
+            let layers = image.and_then(|image| stock.layers.get(image));
             mount_image(&pod, name, layers.ok_or(VolumeError::NoImage)?)
         }
     }

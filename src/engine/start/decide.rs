@@ -88,7 +88,11 @@ impl Context {
         named: &[VolumeRecord],
     ) -> Result<volumes::Places, StartError> {
         let _turn = self.volumes.lock().unwrap_or_else(PoisonError::into_inner);
-        volumes::prepare(&self.installation, facts, named, &self.layers())
+        let stock = volumes::Stock {
+            named,
+            layers: &self.layers(),
+        };
+        volumes::prepare(&self.installation, facts, &stock)
             .map_err(|(name, source)| StartError::Volume { name, source })
     }
 
