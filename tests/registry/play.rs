@@ -63,3 +63,23 @@ fn an_image_that_does_not_come_is_told_at_its_place_and_nothing_is_touched() {
     assert!(told.contains("image not known"), "{told}");
     assert_eq!(site.podwright(&["pod", "ps", "-q"]).expect(), "");
 }
+
+#[test]
+fn the_image_of_a_volume_is_pulled_by_the_policy_of_the_volume() {
+    let Some(site) = Site::new() else { return };
+    let registry = Registry::start(&site);
+    publish(&site, "one:1", "one");
+    publish(&site, "data:1", "data");
+    let yaml = |image: &str, policy: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec:\n  hostNetwork: true\n  containers:\n  - {{name: c, image: '{ADDRESS}/one:1', volumeMounts: [{{name: v, mountPath: /v}}]}}\n  volumes:\n  - {{name: v, image: {{reference: '{ADDRESS}/{image}', pullPolicy: {policy}}}}}\n"
+        )
+    };
+    let told = site.play("a", &yaml("data:1", "Never")).refused();
+    assert!(told.contains("spec.volumes[0].image.reference"), "{told}");
+    let told = site.play("a", &yaml("gone:1", "IfNotPresent")).refused();
+    assert!(told.contains("spec.volumes[0].image.reference"), "{told}");
+    site.play("a", &yaml("data:1", "IfNotPresent")).expect();
+    assert_eq!(registry.answers("GET", "data/manifests/").len(), 1);
+    site.podwright(&["pod", "rm", "-f", "a"]).expect();
+}
