@@ -133,3 +133,11 @@ pub(super) fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
         _ => Err(Error::Several(failures)),
     }
 }
+
+/// Returns the error of a command line that makes no sense.
+pub(super) fn usage(message: impl Into<String>) -> Error {
+    Error::Usage {
+        message: message.into(),
+        help: None,
+    }
+}

@@ -6,7 +6,7 @@
 use jiff::Timestamp;
 
 use super::args::{Filter, Moment};
-use super::error::Error;
+use super::error::{Error, usage};
 use crate::image::ImageRecord;
 use crate::model::event::{EventRecord, EventSubject};
 use crate::model::network::NetworkRecord;
@@ -266,10 +266,7 @@ fn label(labels: &Labels, text: &str) -> bool {
 }
 
 fn invalid(filter: &Filter, why: &str) -> Error {
-    Error::Usage {
-        message: format!("filter `{}={}`: {why}", filter.key, filter.value),
-        help: None,
-    }
+    usage(format!("filter `{}={}`: {why}", filter.key, filter.value))
 }
 
 #[cfg(test)]

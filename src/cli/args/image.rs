@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::registry::{Pull, Push};
-use super::{Filter, Format};
+use super::{Filter, Format, Rows};
 
 /// Commands about images that need no noun.
 #[derive(Debug, Subcommand)]
@@ -56,22 +56,16 @@ pub enum ImageGroup {
 
 /// Arguments of `images`.
 #[derive(Debug, Args)]
+#[command(mut_arg("quiet", |arg| arg.help("Print the ids alone")))]
 pub struct ListImages {
     /// Only images of this name
     #[arg(value_name = "IMAGE")]
     pub name: Option<String>,
-    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
-    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
-    /// Print the ids alone
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub rows: Rows,
     /// Print ids in full
     #[arg(long)]
     pub no_trunc: bool,
-    /// Print no headings
-    #[arg(short, long)]
-    pub noheading: bool,
     /// Show the digests
     #[arg(long)]
     pub digests: bool,

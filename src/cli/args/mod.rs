@@ -295,7 +295,41 @@ pub struct Formatted {
     pub format: Option<Format>,
 }
 
-/// How a list is shown.
+/// How rows are shown, whichever flags a command has for it.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'a> {
+    pub format: Option<&'a Format>,
+    pub quiet: bool,
+    pub noheading: bool,
+}
+
+/// How rows of one name each are shown.
+#[derive(Debug, Clone, Args)]
+pub struct Rows {
+    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
+    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
+    format: Option<Format>,
+    /// Print no headings
+    #[arg(short, long)]
+    noheading: bool,
+    /// Print the names alone
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl Rows {
+    /// Returns how rows are shown.
+    #[must_use]
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            format: self.format.as_ref(),
+            quiet: self.quiet,
+            noheading: self.noheading,
+        }
+    }
+}
+
+/// How a list of containers or pods is shown.
 #[derive(Debug, Clone, Args)]
 pub struct Listing {
     /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
@@ -310,6 +344,18 @@ pub struct Listing {
     /// Print no headings
     #[arg(long)]
     pub noheading: bool,
+}
+
+impl Listing {
+    /// Returns how rows are shown.
+    #[must_use]
+    pub fn look(&self) -> Look<'_> {
+        Look {
+            format: self.format.as_ref(),
+            quiet: self.quiet,
+            noheading: self.noheading,
+        }
+    }
 }
 
 /// A condition that objects must meet, as `KEY=VALUE`.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use clap::{Args, Subcommand};
 
-use super::{Filter, Format};
+use super::{Filter, Format, Rows};
 use crate::model::network::AddressRange;
 use crate::names::NetworkName;
 use crate::subnet::Ipv4Subnet;
@@ -118,18 +118,11 @@ pub struct ListNetworks {
     /// Only networks that meet KEY=VALUE: name, id, driver, label, dangling, until
     #[arg(short, long = "filter", value_name = "FILTER", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
-    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
-    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
+    #[command(flatten)]
+    pub rows: Rows,
     /// Print whole ids
     #[arg(long)]
     pub no_trunc: bool,
-    /// Print no headings
-    #[arg(short, long)]
-    pub noheading: bool,
-    /// Print the names alone
-    #[arg(short, long)]
-    pub quiet: bool,
 }
 
 /// Arguments of `network prune`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use super::{Filter, Format};
+use super::{Filter, Format, Rows};
 use crate::names::ObjectName;
 
 /// Commands about Secrets.
@@ -68,19 +68,13 @@ pub struct InspectSecrets {
 
 /// Arguments of `secret ls`.
 #[derive(Debug, Args)]
+#[command(mut_arg("quiet", |arg| arg.help("Print the ids alone")))]
 pub struct ListSecrets {
     /// Only Secrets that meet KEY=VALUE: id, name
     #[arg(short, long = "filter", value_name = "FILTER", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
-    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
-    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
-    /// Print no headings
-    #[arg(short, long)]
-    pub noheading: bool,
-    /// Print the ids alone
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub rows: Rows,
 }
 
 /// Arguments of `secret rm`.

@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Filter, Format};
+use super::{Filter, Format, Rows};
 use crate::names::VolumeName;
 
 /// Commands about named volumes.
@@ -73,15 +73,8 @@ pub struct ListVolumes {
     /// Only volumes that meet KEY=VALUE: name, label, opt, driver, scope, dangling, since, until
     #[arg(short, long = "filter", value_name = "FILTER", value_parser = Filter::parse)]
     pub filters: Vec<Filter>,
-    /// Print as `json`, or through a Go template, `table TEMPLATE` for one with headings
-    #[arg(long, value_name = "FORMAT", value_parser = Format::parse)]
-    pub format: Option<Format>,
-    /// Print no headings
-    #[arg(short, long)]
-    pub noheading: bool,
-    /// Print the names alone
-    #[arg(short, long)]
-    pub quiet: bool,
+    #[command(flatten)]
+    pub rows: Rows,
 }
 
 /// Arguments of `volume prune`.

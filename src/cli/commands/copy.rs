@@ -4,7 +4,7 @@ use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use super::super::args::Copy;
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::find;
 use crate::engine::Engine;
 use crate::engine::copy::{
@@ -151,13 +151,6 @@ fn open(engine: &Engine, end: &End<'_>, archive: bool) -> Result<Tree, Error> {
             })
         }
         End::Stream => Err(usage("a tar stream goes into or comes from a container")),
-    }
-}
-
-fn usage(message: &str) -> Error {
-    Error::Usage {
-        message: message.to_owned(),
-        help: None,
     }
 }
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use super::super::args::Exec;
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::find;
 use crate::engine::Engine;
 use crate::engine::exec::{self, ExecRequest, Input, Streams};
@@ -17,11 +17,9 @@ const PROGRAM: &str = "/proc/self/exe";
 /// Runs the program.
 pub(super) fn exec(engine: &mut Engine, arguments: &Exec) -> Result<(), Error> {
     if arguments.privileged {
-        return Err(Error::Usage {
-            message: "--privileged is not supported: a program is confined as its container is"
-                .to_owned(),
-            help: None,
-        });
+        return Err(usage(
+            "--privileged is not supported: a program is confined as its container is",
+        ));
     }
     let (request, subject) = request(engine, arguments)?;
     let running = exec::start(Path::new(PROGRAM), &request, streams(arguments))?;

@@ -1,6 +1,6 @@
 //! Finds containers and pods by what people call them: a name, an id, or the beginning of an id.
 
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use crate::model::observed::{ContainerRecord, Observed, ObservedPod};
 
 /// A container and the pod it belongs to.
@@ -63,10 +63,7 @@ pub(super) fn latest_pod(observed: &Observed) -> Result<&ObservedPod, Error> {
 }
 
 fn none_yet(what: &str) -> Error {
-    Error::Usage {
-        message: format!("there is no {what} yet"),
-        help: None,
-    }
+    usage(format!("there is no {what} yet"))
 }
 
 /// A name or a whole id wins over the beginning of one.

@@ -5,7 +5,7 @@ use std::io::{ErrorKind, Write as _};
 use std::path::Path;
 
 use super::super::args::{Generate, WorkloadKind};
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::Context;
 use super::find;
 use crate::clock::{Clock as _, SystemClock};
@@ -75,13 +75,6 @@ fn no_pod(observed: &Observed, name: &str) -> Error {
             }
         }
         Err(_) => usage(format!("name or ID {name:?} not found")),
-    }
-}
-
-fn usage(message: String) -> Error {
-    Error::Usage {
-        message,
-        help: None,
     }
 }
 

@@ -3,16 +3,17 @@
 use std::path::Path;
 
 use super::super::args::{
-    History, ImageExists, ImageSort, Import, InspectImages, ListImages, Load, RemoveImages, Tag,
+    History, ImageExists, ImageSort, Import, InspectImages, ListImages, Load, Look, RemoveImages,
+    Tag,
 };
-use super::super::error::{Error, outcome};
+use super::super::error::{Error, outcome, usage};
 use super::super::filter;
-use super::super::output::{Format, warn};
+use super::super::output::warn;
 use super::super::view::{self, Figures, HistoryRow, ImageInspect, ImageRow, images};
 use super::Context;
 use super::inspect::show;
 use super::lifecycle::remove_users;
-use super::ps::{headings, width};
+use super::ps::{show_rows, width};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::EngineError;
 use crate::engine::catalog::{CatalogError, Removed};
@@ -53,17 +54,14 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListImages) -> Result<(), E
         ImageSort::Size => rows.sort_by_key(|row| row.size),
         ImageSort::Tag => rows.sort_by(|one, other| one.tag.cmp(&other.tag)),
     }
-    if list.quiet {
+    if list.rows.quiet {
         rows.dedup_by(|one, other| one.id == other.id);
     }
-    let shown: &[&str] = match (list.quiet, list.digests) {
-        (true, _) => &["ID"],
-        (false, true) => &ImageRow::WITH_DIGESTS,
-        (false, false) => &ImageRow::SHOWN,
+    let shown: &[&str] = match list.digests {
+        true => &ImageRow::WITH_DIGESTS,
+        false => &ImageRow::SHOWN,
     };
-    let headings = headings(list.noheading || list.quiet);
-    let format = list.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context.output.rows(&rows, format, shown, headings)?)
+    show_rows(context, &rows, list.rows.look(), shown, "ID")
 }
 
 pub(super) fn load(context: &mut Context<'_>, load: &Load) -> Result<(), Error> {
@@ -112,12 +110,7 @@ pub(super) fn tag(context: &mut Context<'_>, tag: &Tag) -> Result<(), Error> {
     let names = tag
         .names
         .iter()
-        .map(|name| {
-            ImageRef::parse(name).map_err(|error| Error::Usage {
-                message: error.to_string(),
-                help: None,
-            })
-        })
+        .map(|name| ImageRef::parse(name).map_err(|error| usage(error.to_string())))
         .collect::<Result<Vec<_>, _>>()?;
     for name in &names {
         engine.tag_image(&tag.image, name)?;
@@ -199,12 +192,10 @@ pub(super) fn history(context: &mut Context<'_>, history: &History) -> Result<()
     };
     let form = (width(context, history.no_trunc), figures);
     let rows = view::history(&image, &details, &layers, SystemClock.now(), form);
-    let shown: &[&str] = match history.quiet {
-        true => &["ID"],
-        false => &HistoryRow::SHOWN,
+    let look = Look {
+        format: history.format.as_ref(),
+        quiet: history.quiet,
+        noheading: false,
     };
-    let format = history.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context
-        .output
-        .rows(&rows, format, shown, headings(history.quiet))?)
+    show_rows(context, &rows, look, &HistoryRow::SHOWN, "ID")
 }

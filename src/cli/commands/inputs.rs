@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
 
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::input::{Manifest, is_url, read_stdin, read_url};
 use crate::manifest::{Input as _, Source};
 
@@ -70,10 +70,7 @@ fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
     };
     let files = below(start, Some(&rest))?;
     if files.is_empty() {
-        return Err(Error::Usage {
-            message: format!("no file matches `{}`", pattern.display()),
-            help: None,
-        });
+        return Err(usage(format!("no file matches `{}`", pattern.display())));
     }
     let plain = files
         .iter()
@@ -120,10 +117,7 @@ fn only(directory: &Path, pattern: &str) -> Result<Override, Error> {
     let only = only
         .add(&format!("/{pattern}"))
         .and_then(|only| only.build());
-    only.map_err(|error| Error::Usage {
-        message: error.to_string(),
-        help: None,
-    })
+    only.map_err(|error| usage(error.to_string()))
 }
 
 fn is_manifest(path: &Path) -> bool {

@@ -12,7 +12,7 @@ use super::super::args::{
     KillContainers, KillPods, PauseContainers, PodTargets, RestartContainers, StartContainers,
     StopContainers, StopPods, Targets,
 };
-use super::super::error::{Error, about, outcome};
+use super::super::error::{Error, about, outcome, usage};
 use super::super::output::Output;
 use super::find;
 use super::targets::{self, Meant, Target, Unnamed, nothing_named};
@@ -57,10 +57,9 @@ pub(super) fn start_one(
     let (targets, missing) = to_start(&engine.observed()?, arguments)?;
     outcome(missing)?;
     let [target] = targets.as_slice() else {
-        return Err(Error::Usage {
-            message: "you cannot start and attach multiple containers at once".to_owned(),
-            help: None,
-        });
+        return Err(usage(
+            "you cannot start and attach multiple containers at once",
+        ));
     };
     let id = target.container.clone().ok_or_else(nothing_named)?;
     let wish = Wish {
@@ -146,10 +145,7 @@ pub(super) fn pause<W: Write>(
 }
 
 fn kill_with(signal: &str) -> Result<IntentKind, Error> {
-    let signal = StopSignal::parse(signal).map_err(|error| Error::Usage {
-        message: error.to_string(),
-        help: None,
-    })?;
+    let signal = StopSignal::parse(signal).map_err(|error| usage(error.to_string()))?;
     Ok(IntentKind::Kill { signal })
 }
 

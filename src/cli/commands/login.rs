@@ -3,7 +3,7 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use super::super::args::{Login, Logout};
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::Context;
 use crate::image::registry::{self, Access, AccessOptions, Credentials, Places};
 use crate::sys::terminal::Unseen;
@@ -61,10 +61,7 @@ pub(super) fn logout(context: &mut Context<'_>, logout: &Logout) -> Result<(), E
 }
 
 fn not_logged_in(registry: &str) -> Error {
-    Error::Usage {
-        message: format!("not logged into {registry}"),
-        help: None,
-    }
+    usage(format!("not logged into {registry}"))
 }
 
 /// Returns the host of what may have been written as a URL.
@@ -84,10 +81,7 @@ fn ask_name(known: Option<&str>) -> Result<String, Error> {
     match (name.is_empty(), known) {
         (false, _) => Ok(name),
         (true, Some(known)) => Ok(known.to_owned()),
-        (true, None) => Err(Error::Usage {
-            message: "a login needs a username".to_owned(),
-            help: None,
-        }),
+        (true, None) => Err(usage("a login needs a username")),
     }
 }
 

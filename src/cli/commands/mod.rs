@@ -41,7 +41,7 @@ use super::args::{
     Cli, Command, ContainerCommand, ContainerGroup, GenerateCommand, Global, ImageCommand,
     ImageGroup, KubeCommand, LogLevel, PlayCommand, PodCommand, StartContainers, SystemCommand,
 };
-use super::error::Error;
+use super::error::{Error, usage};
 use super::{
     CalledAs,
     output::{self, Output},
@@ -259,8 +259,5 @@ fn attach(context: &mut Context<'_>, arguments: &StartContainers) -> Result<(), 
 }
 
 fn not_yet() -> Error {
-    Error::Usage {
-        message: "this command is not built yet".into(),
-        help: None,
-    }
+    usage("this command is not built yet")
 }

@@ -4,14 +4,13 @@ use super::super::args::{
     CreateNetwork, Filter, InspectNetworks, ListNetworks, NetworkCommand, PruneNetworks,
     RemoveNetworks,
 };
-use super::super::error::{Error, outcome};
+use super::super::error::{Error, outcome, usage};
 use super::super::filter;
-use super::super::output::Format;
 use super::super::view::{NetworkRow, Width};
 use super::consent::is_meant;
 use super::lifecycle::remove_user_pods;
-use super::ps::headings;
-use super::volume::{pairs, usage};
+use super::ps::{show_rows, width};
+use super::volume::pairs;
 use super::{Context, inspect};
 use crate::clock::{Clock as _, SystemClock};
 use crate::engine::Engine;
@@ -109,23 +108,15 @@ fn show(context: &mut Context<'_>, arguments: &InspectNetworks) -> Result<(), Er
 fn list(context: &mut Context<'_>, arguments: &ListNetworks) -> Result<(), Error> {
     let engine = context.engine("network ls")?;
     let observed = engine.observed()?;
-    let width = match arguments.no_trunc {
-        true => Width::Full,
-        false => Width::Cut,
-    };
+    let width = width(context, arguments.no_trunc);
     let mut networks = meeting(engine.networks(&observed)?, &observed, &arguments.filters)?;
     networks.sort_by(|a, b| a.name.cmp(&b.name));
     let rows: Vec<NetworkRow> = networks
         .iter()
         .map(|network| NetworkRow::new(network, &observed, engine.paths(), width))
         .collect();
-    let shown: &[&str] = match arguments.quiet {
-        true => &["Name"],
-        false => &NetworkRow::SHOWN,
-    };
-    let headings = headings(arguments.noheading || arguments.quiet);
-    let format = arguments.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context.output.rows(&rows, format, shown, headings)?)
+    let look = arguments.rows.look();
+    show_rows(context, &rows, look, &NetworkRow::SHOWN, "Name")
 }
 
 /// Returns the networks that meet all filters.

@@ -3,10 +3,9 @@
 use super::super::args::{ListPods, PodSort};
 use super::super::error::Error;
 use super::super::filter;
-use super::super::output::Format;
 use super::super::view::{PodRow, Scene, pods};
 use super::Context;
-use super::ps::{headings, width};
+use super::ps::{show_rows, width};
 use crate::clock::{Clock as _, SystemClock};
 
 pub(super) fn list(context: &mut Context<'_>, list: &ListPods) -> Result<(), Error> {
@@ -31,16 +30,10 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListPods) -> Result<(), Err
         PodSort::Number => rows.sort_by_key(|row| row.containers.len()),
         PodSort::Status => rows.sort_by(|one, other| one.status.cmp(&other.status)),
     }
-    let shown = columns(list);
-    let headings = headings(list.listing.noheading || list.listing.quiet);
-    let format = list.listing.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context.output.rows(&rows, format, &shown, headings)?)
+    show_rows(context, &rows, list.listing.look(), &columns(list), "ID")
 }
 
 fn columns(list: &ListPods) -> Vec<&'static str> {
-    if list.listing.quiet {
-        return vec!["ID"];
-    }
     let mut shown = PodRow::SHOWN.to_vec();
     let chosen = [
         (list.ctr_ids, "ContainerIds"),

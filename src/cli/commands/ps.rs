@@ -1,9 +1,9 @@
 //! `ps`.
 
-use super::super::args::{ListContainers, PsSort};
+use super::super::args::{ListContainers, Look, PsSort};
 use super::super::error::Error;
 use super::super::filter;
-use super::super::output::{Format, Headings};
+use super::super::output::{Format, Headings, Row};
 use super::super::view::{ContainerRow, Scene, Width, containers};
 use super::Context;
 use crate::clock::{Clock as _, SystemClock};
@@ -29,17 +29,11 @@ pub(super) fn list(context: &mut Context<'_>, list: &ListContainers) -> Result<(
     let mut rows = containers(&scene, width);
     keep_last(&mut rows, list);
     sort(&mut rows, list.sort);
-    let mut shown = if list.listing.quiet {
-        vec!["ID"]
-    } else {
-        ContainerRow::SHOWN.to_vec()
-    };
-    if list.pod && !list.listing.quiet {
+    let mut shown = ContainerRow::SHOWN.to_vec();
+    if list.pod {
         shown.extend(ContainerRow::POD);
     }
-    let headings = headings(list.listing.noheading || list.listing.quiet);
-    let format = list.listing.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context.output.rows(&rows, format, &shown, headings)?)
+    show_rows(context, &rows, list.listing.look(), &shown, "ID")
 }
 
 /// A filter that names a state shows containers in that state, whether `--all` is given or not.
@@ -80,11 +74,19 @@ pub(super) fn width(context: &mut Context<'_>, no_trunc: bool) -> Width {
     }
 }
 
-/// Returns whether a table has headings.
-pub(super) fn headings(hidden: bool) -> Headings {
-    if hidden {
-        Headings::Hidden
-    } else {
-        Headings::Shown
-    }
+/// Prints rows; `alone` is the one column that `--quiet` leaves.
+pub(super) fn show_rows<R: Row>(
+    context: &mut Context<'_>,
+    rows: &[R],
+    look: Look<'_>,
+    shown: &[&str],
+    alone: &str,
+) -> Result<(), Error> {
+    let shown = if look.quiet { &[alone] } else { shown };
+    let headings = match look.noheading || look.quiet {
+        true => Headings::Hidden,
+        false => Headings::Shown,
+    };
+    let format = look.format.unwrap_or(&Format::Table);
+    Ok(context.output.rows(rows, format, shown, headings)?)
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::super::args::{Pull, Registry};
-use super::super::error::{Error, outcome};
+use super::super::error::{Error, outcome, usage};
 use super::super::output::warn;
 use super::super::progress::{Doing, progress};
 use super::Context;
@@ -53,10 +53,7 @@ pub(super) fn pull(context: &mut Context<'_>, pull: &Pull) -> Result<(), Error> 
 /// Reads the name of an image in a registry, which may begin as podman's transports do.
 pub(super) fn reference(text: &str) -> Result<ImageRef, Error> {
     let name = text.strip_prefix("docker://").unwrap_or(text);
-    ImageRef::parse(name).map_err(|error| Error::Usage {
-        message: error.to_string(),
-        help: None,
-    })
+    ImageRef::parse(name).map_err(|error| usage(error.to_string()))
 }
 
 /// Returns how registries are reached, as the flags and this host's files say.

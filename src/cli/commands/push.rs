@@ -5,7 +5,7 @@ use std::io::{self, BufWriter, IsTerminal as _, Write as _};
 use std::path::Path;
 
 use super::super::args::{CompressionFormat, Push, Save, SaveFormat};
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::super::progress::{Doing, progress};
 use super::Context;
 use super::pull::{access, reference};
@@ -82,10 +82,7 @@ fn write_out(engine: &Engine, save: &Save, wanted: &[Wanted]) -> Result<(), Erro
         SaveFormat::OciArchive => SaveForm::OciArchive,
         SaveFormat::OciDir => {
             let Some(path) = &save.output else {
-                return Err(Error::Usage {
-                    message: "--format oci-dir needs --output".to_owned(),
-                    help: None,
-                });
+                return Err(usage("--format oci-dir needs --output"));
             };
             return Ok(engine.save_images_in(wanted, path)?);
         }

@@ -5,11 +5,10 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::super::args::{CreateSecret, InspectSecrets, ListSecrets, RemoveSecrets, SecretCommand};
-use super::super::error::{Error, outcome};
-use super::super::output::Format;
+use super::super::error::{Error, outcome, usage};
 use super::super::view::SecretRow;
 use super::Context;
-use super::ps::headings;
+use super::ps::show_rows;
 use crate::clock::{Clock as _, IdSource as _, RandomIds, SystemClock};
 use crate::engine::Engine;
 use crate::manifest::{ReadOptions, Source, read};
@@ -162,13 +161,13 @@ fn list(context: &mut Context<'_>, arguments: &ListSecrets) -> Result<(), Error>
             rows.push(row);
         }
     }
-    let shown = match arguments.quiet {
-        true => &["ID"][..],
-        false => &SecretRow::SHOWN,
-    };
-    let format = arguments.format.as_ref().unwrap_or(&Format::Table);
-    let headings = headings(arguments.noheading || arguments.quiet);
-    Ok(context.output.rows(&rows, format, shown, headings)?)
+    show_rows(
+        context,
+        &rows,
+        arguments.rows.look(),
+        &SecretRow::SHOWN,
+        "ID",
+    )
 }
 
 fn remove(context: &mut Context<'_>, arguments: &RemoveSecrets) -> Result<(), Error> {
@@ -227,13 +226,6 @@ fn find<'a>(secrets: &'a [ObjectRecord], text: &str) -> Result<&'a ObjectRecord,
             prefix: text.to_owned(),
             ids: several.iter().map(|one| id(one)[..12].to_owned()).collect(),
         }),
-    }
-}
-
-fn usage(message: String) -> Error {
-    Error::Usage {
-        message,
-        help: None,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::super::args::{PodTop, Top};
-use super::super::error::Error;
+use super::super::error::{Error, usage};
 use super::super::view::top;
 use super::Context;
 use super::find::{self, Found};
@@ -57,13 +57,10 @@ pub(super) fn of_pod(context: &mut Context<'_>, arguments: &PodTop) -> Result<()
         }
     }
     if all.is_empty() {
-        return Err(Error::Usage {
-            message: format!(
-                "pod top can only be used on pods with at least one running container: `{}` has none",
-                pod.record.spec.name
-            ),
-            help: None,
-        });
+        return Err(usage(format!(
+            "pod top can only be used on pods with at least one running container: `{}` has none",
+            pod.record.spec.name
+        )));
     }
     show(context, &columns, &all)
 }
@@ -81,9 +78,11 @@ fn running<'a>(found: &Found<'a>) -> Result<&'a ProcessRef, Error> {
 }
 
 fn columns(words: &[String]) -> Result<Vec<&'static top::Descriptor>, Error> {
-    top::descriptors(words).map_err(|word| Error::Usage {
-        message: format!("`{word}` is no descriptor: there are {}", top::known()),
-        help: None,
+    top::descriptors(words).map_err(|word| {
+        usage(format!(
+            "`{word}` is no descriptor: there are {}",
+            top::known()
+        ))
     })
 }
 

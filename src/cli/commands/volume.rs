@@ -5,13 +5,12 @@ use std::collections::BTreeMap;
 use super::super::args::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
 };
-use super::super::error::{Error, outcome};
+use super::super::error::{Error, outcome, usage};
 use super::super::filter;
-use super::super::output::Format;
 use super::super::view::{VolumeRow, volumes};
 use super::consent::is_meant;
 use super::lifecycle::remove_user_pods;
-use super::ps::headings;
+use super::ps::show_rows;
 use super::{Context, inspect};
 use crate::clock::{Clock as _, IdSource as _, RandomIds, SystemClock};
 use crate::engine::Engine;
@@ -153,13 +152,8 @@ fn list(context: &mut Context<'_>, arguments: &ListVolumes) -> Result<(), Error>
     let mut observed = engine.observed()?;
     keep(&mut observed, &arguments.filters)?;
     let rows = volumes(&observed, engine.paths());
-    let shown: &[&str] = match arguments.quiet {
-        true => &["Name"],
-        false => &VolumeRow::SHOWN,
-    };
-    let headings = headings(arguments.noheading || arguments.quiet);
-    let format = arguments.format.as_ref().unwrap_or(&Format::Table);
-    Ok(context.output.rows(&rows, format, shown, headings)?)
+    let look = arguments.rows.look();
+    show_rows(context, &rows, look, &VolumeRow::SHOWN, "Name")
 }
 
 /// Keeps the volumes that meet all filters.
@@ -292,12 +286,5 @@ fn find<'a>(observed: &'a Observed, text: &str) -> Result<&'a VolumeRecord, Erro
                 .map(|one| one.spec.name.to_string())
                 .collect(),
         }),
-    }
-}
-
-pub(super) fn usage(message: String) -> Error {
-    Error::Usage {
-        message,
-        help: None,
     }
 }

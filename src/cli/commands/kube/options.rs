@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::super::super::CalledAs;
 use super::super::super::args::{Play, Validation};
-use super::super::super::error::Error;
+use super::super::super::error::{Error, usage};
 use super::super::inputs::sources;
 use super::reading::refuse_errors;
 use crate::manifest::{self, ReadOptions, UnknownFields};
@@ -17,11 +17,9 @@ use crate::translate::{self, PlayOptions};
 
 pub(super) fn refuse_unsupported(arguments: &Play) -> Result<(), Error> {
     if arguments.userns.is_some() {
-        return Err(Error::Usage {
-            message: "--userns is not supported yet: pods share the host's user namespace"
-                .to_owned(),
-            help: None,
-        });
+        return Err(usage(
+            "--userns is not supported yet: pods share the host's user namespace",
+        ));
     }
     Ok(())
 }
@@ -43,10 +41,6 @@ pub(in crate::cli) fn working_dir() -> Result<PathBuf, Error> {
 }
 
 pub(super) fn play_options(arguments: &Play) -> Result<PlayOptions, Error> {
-    let usage = |message: String| Error::Usage {
-        message,
-        help: None,
-    };
     let mut annotations = BTreeMap::new();
     for text in &arguments.annotation {
         let (key, value) = text
@@ -99,13 +93,10 @@ fn read_config_maps(
         match read.object {
             Some(manifest::Object::ConfigMap(map)) => maps.push(*map),
             _ => {
-                return Err(Error::Usage {
-                    message: format!(
-                        "invalid YAML kind: --configmap takes ConfigMaps, not {}",
-                        read.document.kind()
-                    ),
-                    help: None,
-                });
+                return Err(usage(format!(
+                    "invalid YAML kind: --configmap takes ConfigMaps, not {}",
+                    read.document.kind()
+                )));
             }
         }
     }
