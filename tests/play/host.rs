@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -14,68 +14,32 @@ use podwright::engine::Engine;
 use podwright::engine::paths::Paths;
 use podwright::model::observed::{ContainerRecord, Observed, ObservedPod};
 use podwright::supervisor::log::{LogRecord, current_file};
-use podwright::sys::namespace::{Namespace, NamespaceKind, create_pinned, in_namespaces, unpin};
-use podwright::sys::netlink::{LinkName, Netlink};
 
 use super::image;
+use super::network::Netns;
+use super::run::is_root_with;
 use super::traces::{self, Traces};
+
+pub(crate) use super::network::HOST as ADDRESS;
+pub(crate) use super::run::Ran;
 
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The host's address beyond loopback.
-pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
-
 /// A host.
 pub(crate) struct Host {
+    /// Stands first, so that it is unpinned before its directory goes.
+    netns: Netns,
     dir: tempfile::TempDir,
     paths: Paths,
     before: Traces,
 }
 
-/// What a command came to.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    pub(crate) fn of(output: &Output) -> Self {
-        Self {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
-    }
-
-    /// Returns the standard output of a command that must have succeeded without a word of complaint.
-    #[track_caller]
-    pub(crate) fn expect(self) -> String {
-        assert_eq!(
-            (self.code, self.stderr.as_str()),
-            (Some(0), ""),
-            "{}",
-            self.stdout
-        );
-        self.stdout
-    }
-}
-
 impl Host {
     /// Makes a host with a busybox image, or says what is lacking.
-    #[expect(clippy::print_stderr, reason = "a skipped test says what it lacks")]
     pub(crate) fn new() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            eprintln!("skipped: lacks root");
+        if !is_root_with(&["/usr/sbin/nft", "/bin/busybox"]) {
             return None;
-        }
-        for program in ["/usr/sbin/nft", "/bin/busybox"] {
-            if !Path::new(program).exists() {
-                eprintln!("skipped: lacks {program}");
-                return None;
-            }
         }
         let dir = tempfile::Builder::new()
             .prefix("podwright-test-")
@@ -93,12 +57,14 @@ impl Host {
             cgroup_parent: format!("/{name}"),
             runtime: None,
         };
+        let netns = Netns::new(dir.path(), "net");
+        netns.add_uplink();
         let mut host = Self {
+            netns,
             dir,
             paths,
             before: Traces::new(),
         };
-        host.make_network();
         for directory in [&host.paths.root, &host.paths.runroot] {
             podwright::sys::mount::ensure_dir(directory, 0o700).expect("directory");
         }
@@ -116,32 +82,9 @@ impl Host {
         Some(host)
     }
 
-    fn make_network(&self) {
-        create_pinned(&[(NamespaceKind::Net, &self.netns())]).expect("network namespace");
-        let mut netlink = Netlink::open_in(&self.open_netns()).expect("netlink");
-        let lo = netlink.expect_link(&link("lo")).expect("lo");
-        netlink.set_up(lo.index).expect("up");
-        netlink
-            .add_bridge(&link("uplink"), [2, 0, 0, 0, 1, 1])
-            .expect("uplink");
-        let uplink = netlink.expect_link(&link("uplink")).expect("uplink");
-        netlink
-            .add_address(uplink.index, ADDRESS, 24)
-            .expect("address");
-        netlink.set_up(uplink.index).expect("up");
-    }
-
-    fn netns(&self) -> PathBuf {
-        self.dir.path().join("net")
-    }
-
-    fn open_netns(&self) -> Namespace {
-        Namespace::open(NamespaceKind::Net, &self.netns()).expect("network namespace")
-    }
-
     /// Runs a closure in the host's network.
     pub(crate) fn run_in<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
-        in_namespaces(&[&self.open_netns()], work).expect("entered")
+        self.netns.run(work)
     }
 
     pub(crate) fn dir(&self) -> &Path {
@@ -157,9 +100,7 @@ impl Host {
     }
 
     pub(crate) fn links(&self) -> Vec<String> {
-        let mut netlink = Netlink::open_in(&self.open_netns()).expect("netlink");
-        let links = netlink.links().expect("links");
-        links.into_iter().map(|link| link.name).collect()
+        self.netns.links()
     }
 
     /// Prepares a command of the program on this host.
@@ -417,7 +358,6 @@ impl Host {
         for cgroup in traces::cgroups(self.cgroup_parent()) {
             let _ = std::fs::remove_dir(cgroup);
         }
-        let _ = unpin(&self.netns());
     }
 }
 
@@ -436,10 +376,6 @@ pub(crate) fn changes(before: &Traces, after: &Traces) -> Vec<String> {
     let came = after.difference(before).map(|line| format!("+ {line}"));
     let went = before.difference(after).map(|line| format!("- {line}"));
     came.chain(went).collect()
-}
-
-fn link(name: &str) -> LinkName {
-    LinkName::parse(name).expect(name)
 }
 
 /// Writes a pod of one busybox container `main`: its fields, and further fields of the pod.

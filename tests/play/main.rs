@@ -1,5 +1,12 @@
 //! Whole pods, played by the program itself on a host of their own. Needs root.
 
+#[expect(dead_code, reason = "each test binary needs a part of it")]
+#[path = "../support/network.rs"]
+mod network;
+#[expect(dead_code, reason = "each test binary needs a part of it")]
+#[path = "../support/run.rs"]
+mod run;
+
 mod bad_input;
 mod behaviours;
 mod check;

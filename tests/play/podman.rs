@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use super::host::Host;
+use super::run::is_root_with;
 
 /// What a command says on a template of one field.
 enum Answer {
@@ -536,18 +537,15 @@ struct Podman<'h> {
 }
 
 impl<'h> Podman<'h> {
-    #[expect(clippy::print_stderr, reason = "a skipped test says what it lacks")]
     fn new(host: &'h Host) -> Option<Self> {
-        for program in [
+        let programs = [
             "/usr/bin/podman",
             "/usr/sbin/runc",
             "/usr/bin/conmon",
             "/usr/sbin/iptables",
-        ] {
-            if !Path::new(program).exists() {
-                eprintln!("skipped: lacks {program}");
-                return None;
-            }
+        ];
+        if !is_root_with(&programs) {
+            return None;
         }
         // Others answer otherwise, and what of it is meant the table does not say.
         let version = Command::new("/usr/bin/podman").arg("--version").output();

@@ -95,16 +95,18 @@ fn a_login_is_asked_for_checked_kept_and_forgotten() {
     };
     login("wrong").refused();
     site.podwright(&pull).refused();
-    assert_eq!(login("secret").expect(), "Login Succeeded!\n");
+    assert_eq!(login("secret").succeeded(), "Login Succeeded!\n");
     let file = site.path("home/run/containers/auth.json");
     assert_eq!(
         fs::metadata(&file).unwrap().permissions().mode() & 0o777,
         0o600
     );
-    let known = site.podwright(&["login", "--get-login", ADDRESS]).expect();
+    let known = site
+        .podwright(&["login", "--get-login", ADDRESS])
+        .succeeded();
     assert_eq!(known, "me\n");
-    assert_eq!(site.podwright(&pull).expect().trim(), image.id);
-    let text = site.podwright(&["logout", ADDRESS]).expect();
+    assert_eq!(site.podwright(&pull).succeeded().trim(), image.id);
+    let text = site.podwright(&["logout", ADDRESS]).succeeded();
     assert_eq!(text, format!("Removed login credentials for {ADDRESS}\n"));
     let told = site.podwright(&["logout", ADDRESS]).refused();
     assert_eq!(told, format!("error: not logged into {ADDRESS}\n"));
@@ -119,7 +121,7 @@ fn credentials_come_from_flags_files_helpers_and_standard_input() {
     let name = format!("{ADDRESS}/team/x:1");
     let pull = ["pull", "--tls-verify=false", "-q", &name];
     site.podwright(&[&pull[..], &["--creds", "me:secret"]].concat())
-        .expect();
+        .succeeded();
     site.podwright(&[&pull[..], &["--creds", "me:other"]].concat())
         .refused();
 
@@ -137,12 +139,12 @@ fn credentials_come_from_flags_files_helpers_and_standard_input() {
     ]);
     let input = fs::File::open(&password).unwrap().into();
     site.run_with(command.arg(&file).arg(ADDRESS), input)
-        .expect();
+        .succeeded();
     let by_flag = ["--authfile", file.to_str().unwrap()];
-    site.podwright(&[&pull[..], &by_flag].concat()).expect();
+    site.podwright(&[&pull[..], &by_flag].concat()).succeeded();
     let mut command = site.command("root");
     site.run(command.args(pull).env("REGISTRY_AUTH_FILE", &file))
-        .expect();
+        .succeeded();
 
     let bin = site.path("bin");
     fs::create_dir(&bin).unwrap();
@@ -157,7 +159,7 @@ fn credentials_come_from_flags_files_helpers_and_standard_input() {
     let mut command = site.command("root");
     command.args(pull).args(by_flag);
     site.run(command.env("PATH", format!("{}:/usr/bin:/bin", bin.display())))
-        .expect();
+        .succeeded();
 }
 
 #[test]
@@ -172,19 +174,19 @@ fn tls_trusts_the_authority_that_certs_d_names_for_the_registry() {
     assert!(told.to_lowercase().contains("certificate"), "{told}");
     assert!(!told.contains("does not speak HTTPS"), "{told}");
     site.podwright(&[&pull[..], &["--tls-verify=false"]].concat())
-        .expect();
+        .succeeded();
 
     let directory = site.path("certs");
     fs::create_dir(&directory).unwrap();
     fs::copy(&authority, directory.join("ca.crt")).unwrap();
     let by_flag = ["--cert-dir", directory.to_str().unwrap()];
-    let id = site.podwright(&[&pull[..], &by_flag].concat()).expect();
+    let id = site.podwright(&[&pull[..], &by_flag].concat()).succeeded();
     assert_eq!(id.trim(), image.id);
 
     let own = site.path("home/.config/containers/certs.d").join(ADDRESS);
     fs::create_dir_all(&own).unwrap();
     fs::copy(&authority, own.join("ca.crt")).unwrap();
-    let id = site.podwright(&pull).expect();
+    let id = site.podwright(&pull).succeeded();
     assert_eq!(id.trim(), image.id);
 }
 
@@ -210,11 +212,11 @@ fn registries_conf_gives_short_names_mirrors_and_blocks() {
         ("short:1", "far.test/app:1".to_owned()),
     ] {
         assert_eq!(
-            site.podwright(&["pull", "-q", asked]).expect().trim(),
+            site.podwright(&["pull", "-q", asked]).succeeded().trim(),
             image.id
         );
-        site.podwright(&["image", "exists", asked]).expect();
-        let text = site.podwright(&["image", "inspect", asked]).expect();
+        site.podwright(&["image", "exists", asked]).succeeded();
+        let text = site.podwright(&["image", "inspect", asked]).succeeded();
         let json: Value = serde_json::from_str(&text).unwrap();
         let names = json[0]["RepoTags"].as_array().unwrap();
         assert!(names.contains(&json!(recorded)), "{names:?}");

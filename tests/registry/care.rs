@@ -15,7 +15,7 @@ fn pulled(site: &Site, name: &str, layers: &[&[u8]]) -> Written {
     let image = write(&layout, layers, Packing::Gzip);
     site.publish(&layout, &format!("{name}:1"));
     site.podwright(&["pull", PLAIN, "-q", &format!("{ADDRESS}/{name}:1")])
-        .expect();
+        .succeeded();
     image
 }
 
@@ -28,7 +28,7 @@ fn use_in_pod(site: &Site, image: &str) {
     fs::write(&file, yaml).unwrap();
     let file = file.to_str().unwrap();
     site.podwright(&["kube", "play", PLAIN, "-q", "--start=false", file])
-        .expect();
+        .succeeded();
 }
 
 #[test]
@@ -40,7 +40,7 @@ fn a_layer_stays_while_any_image_has_it_and_an_image_while_any_container_does() 
     let two = pulled(&site, "two", &[&base, &tar(&[("a", b"two")])]);
     assert_eq!(site.content("root", "layers").len(), 3);
     site.podwright(&["rmi", &format!("{ADDRESS}/one:1")])
-        .expect();
+        .succeeded();
     let mut layers = site.content("root", "layers");
     layers.sort();
     let mut expected: Vec<String> = two.diff_ids.iter().map(|id| id[7..].to_owned()).collect();
@@ -52,13 +52,13 @@ fn a_layer_stays_while_any_image_has_it_and_an_image_while_any_container_does() 
     assert!(told.contains("is in use by container"), "{told}");
     let gone = site
         .podwright(&["image", "prune", "--all", "--force"])
-        .expect();
+        .succeeded();
     assert_eq!(gone, "");
     assert_eq!(site.content("root", "layers").len(), 2);
-    site.podwright(&["pod", "rm", "-f", "user"]).expect();
+    site.podwright(&["pod", "rm", "-f", "user"]).succeeded();
     let gone = site
         .podwright(&["image", "prune", "--all", "--force"])
-        .expect();
+        .succeeded();
     assert_eq!(gone.trim(), two.id);
     assert_eq!(site.content("root", "layers"), Vec::<String>::new());
     assert_ne!(one.id, two.id);
@@ -76,10 +76,10 @@ fn a_prune_takes_nameless_images_and_what_broken_pulls_left() {
     )
     .unwrap();
     let mut ask = site.command("root");
-    let asked = site.run(ask.args(["image", "prune"])).expect();
+    let asked = site.run(ask.args(["image", "prune"])).succeeded();
     assert!(asked.contains("[y/N]"), "{asked}");
     assert_eq!(site.content("root", "layers").len(), 2);
-    let gone = site.podwright(&["image", "prune", "-f"]).expect();
+    let gone = site.podwright(&["image", "prune", "-f"]).succeeded();
     assert_eq!(gone.trim(), old.id);
     assert_eq!(site.leftovers("root"), Vec::<String>::new());
     assert_eq!(
@@ -99,7 +99,7 @@ fn df_counts_shared_layers_once_and_a_system_prune_frees_what_it_says() {
     let df = || -> Value {
         let text = site
             .podwright(&["system", "df", "--format", "json"])
-            .expect();
+            .succeeded();
         serde_json::from_str(&text).unwrap()
     };
     let before = df();
@@ -115,11 +115,11 @@ fn df_counts_shared_layers_once_and_a_system_prune_frees_what_it_says() {
         (&before[1]["Total"], &before[1]["Active"]),
         (&1.into(), &0.into())
     );
-    let table = site.podwright(&["system", "df"]).expect();
+    let table = site.podwright(&["system", "df"]).succeeded();
     assert_eq!(table.lines().count(), 4);
     let text = site
         .podwright(&["system", "prune", "--all", "--force"])
-        .expect();
+        .succeeded();
     assert!(text.contains("Deleted Pods\n"), "{text}");
     assert!(text.contains("Total reclaimed space: 4.2"), "{text}");
     let after = df();
@@ -148,7 +148,7 @@ fn events_tell_what_was_done_to_images() {
         &["load", "-i", archive],
         &["image", "prune", "-a", "-f"],
     ] {
-        site.podwright(words).expect();
+        site.podwright(words).succeeded();
     }
     let format = [
         "events",
@@ -158,7 +158,7 @@ fn events_tell_what_was_done_to_images() {
         "--format",
         "{{.Status}} {{.Name}}",
     ];
-    let told = site.podwright(&format).expect();
+    let told = site.podwright(&format).succeeded();
     let z = "localhost/z:1".to_owned();
     let expected = [
         ("pull", &name),
@@ -182,5 +182,5 @@ fn events_tell_what_was_done_to_images() {
         "--format",
         "{{.ID}}",
     ];
-    assert_eq!(site.podwright(&ids).expect().trim(), image.id);
+    assert_eq!(site.podwright(&ids).succeeded().trim(), image.id);
 }

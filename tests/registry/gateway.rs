@@ -187,7 +187,7 @@ fn a_token_is_asked_for_by_scope_and_anew_when_it_has_expired() {
     assert!(told.contains("refuses access"), "{told}");
     pull(&["--creds", "me:wrong"]).refused();
     assert_eq!(tokens.lock().unwrap().scopes, Vec::<String>::new());
-    assert_eq!(pull(&["--creds", "me:secret"]).expect().trim(), image.id);
+    assert_eq!(pull(&["--creds", "me:secret"]).succeeded().trim(), image.id);
     let tokens = tokens.lock().unwrap();
     assert!(tokens.scopes.len() >= 2, "{:?}", tokens.scopes);
     assert!(tokens.first_used >= 2, "the first token expired");
@@ -239,7 +239,7 @@ fn a_proxy_is_gone_through_unless_the_registry_is_exempt() {
     let told = pull("other.test,registry.test").refused();
     assert!(told.contains("registry.test"), "{told}");
     assert_eq!(*asked.lock().unwrap(), Vec::<String>::new());
-    assert_eq!(pull("other.test").expect().trim(), image.id);
+    assert_eq!(pull("other.test").succeeded().trim(), image.id);
     let asked = asked.lock().unwrap();
     assert!(
         asked.iter().all(|line| line.contains("registry.test:5000")),
@@ -271,7 +271,7 @@ fn of_an_index_comes_the_image_for_this_host_and_no_other() {
     let name = format!("{ADDRESS}/many:1");
     let pulled = site
         .podwright(&["pull", "--tls-verify=false", "-q", &name])
-        .expect();
+        .succeeded();
     for (architecture, image) in &images {
         let asked = registry.answers("GET", &image.blobs[0]).len();
         assert_eq!(asked, usize::from(*architecture == own), "{architecture}");
@@ -298,9 +298,9 @@ fn a_pods_own_secret_opens_the_registry_for_its_play_alone() {
     let told = play("bare", pod("bare", "")).refused();
     assert!(told.contains("refuses access"), "{told}");
     let keyed = "  imagePullSecrets: [{name: key}]\n";
-    play("keyed", secret + &pod("keyed", keyed)).expect();
+    play("keyed", secret + &pod("keyed", keyed)).succeeded();
     // The Secret is recorded now, and is a later pod's to name; nobody else is let in by it.
-    play("later", pod("later", keyed)).expect();
+    play("later", pod("later", keyed)).succeeded();
     play("bare", pod("bare", "")).refused();
     // Also when it is played together with one that has the key.
     let other = pod("other", "").replace("/x:1", "/y:1");

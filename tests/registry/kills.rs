@@ -46,7 +46,7 @@ fn a_layer_that_came_whole_never_comes_again_whenever_pulls_are_killed() {
         whole = there.map(|(blob, _)| blob.clone()).collect();
         if round % 5 == 4 {
             // A removal, killed too; what it took may come again.
-            site.podwright(&pull).expect();
+            site.podwright(&pull).succeeded();
             let mut child = site.spawn(site.command("root").args(["rmi", &name]));
             std::thread::sleep(Duration::from_millis(round * 13 % 60));
             child.kill().unwrap();
@@ -54,12 +54,12 @@ fn a_layer_that_came_whole_never_comes_again_whenever_pulls_are_killed() {
             whole.clear();
         }
     }
-    assert_eq!(site.podwright(&["system", "check"]).expect(), "");
-    assert_eq!(site.podwright(&pull).expect().trim(), image.id);
-    site.podwright(&["image", "prune", "-f"]).expect();
+    assert_eq!(site.podwright(&["system", "check"]).succeeded(), "");
+    assert_eq!(site.podwright(&pull).succeeded().trim(), image.id);
+    site.podwright(&["image", "prune", "-f"]).succeeded();
     assert_eq!(site.leftovers("root"), Vec::<String>::new());
     let archive = site.path("out.tar");
     // Every byte of every layer is there: the tars are checked against their digests.
     site.podwright(&["save", "-o", archive.to_str().unwrap(), &name])
-        .expect();
+        .succeeded();
 }

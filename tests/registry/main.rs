@@ -3,6 +3,9 @@
 #[expect(dead_code, reason = "each test binary needs a part of it")]
 #[path = "../support/network.rs"]
 mod network;
+#[expect(dead_code, reason = "each test binary needs a part of it")]
+#[path = "../support/run.rs"]
+mod run;
 
 mod access;
 mod care;

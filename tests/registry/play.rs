@@ -36,14 +36,14 @@ fn a_play_pulls_what_its_policies_ask_for() {
         &site,
         &[("a", "one:1", "IfNotPresent"), ("b", "two:1", "Always")],
     )
-    .expect();
+    .succeeded();
     assert_eq!((manifests("one"), manifests("two")), (1, 1));
-    site.podwright(&["pod", "rm", "-f", "a", "b"]).expect();
+    site.podwright(&["pod", "rm", "-f", "a", "b"]).succeeded();
     play(
         &site,
         &[("a", "one:1", "IfNotPresent"), ("b", "two:1", "Always")],
     )
-    .expect();
+    .succeeded();
     assert_eq!((manifests("one"), manifests("two")), (1, 2));
 }
 
@@ -61,7 +61,7 @@ fn an_image_that_does_not_come_is_told_at_its_place_and_nothing_is_touched() {
     assert!(told.contains("has no image `gone:1`"), "{told}");
     let told = play(&site, &[("a", "never:1", "Never")]).refused();
     assert!(told.contains("image not known"), "{told}");
-    assert_eq!(site.podwright(&["pod", "ps", "-q"]).expect(), "");
+    assert_eq!(site.podwright(&["pod", "ps", "-q"]).succeeded(), "");
 }
 
 #[test]

@@ -21,7 +21,7 @@ fn pulled(site: &Site) -> (Written, String) {
     let image = write(&layout, &[&base, &random_tar(1 << 20, 7)], Packing::Zstd);
     site.publish(&layout, "from/x:1");
     let name = format!("{ADDRESS}/from/x:1");
-    site.podwright(&["pull", PLAIN, "-q", &name]).expect();
+    site.podwright(&["pull", PLAIN, "-q", &name]).succeeded();
     (image, name)
 }
 
@@ -40,17 +40,18 @@ fn a_pushed_image_comes_back_the_same_and_layers_that_are_there_stay() {
         &name,
     ];
     let to = format!("{ADDRESS}/to/y:2");
-    site.podwright(&[&flags[..], &[&to]].concat()).expect();
+    site.podwright(&[&flags[..], &[&to]].concat()).succeeded();
     // Another repository: its layers are compressed anew, the image stays the same.
     assert_eq!(registry.answers("PUT", "to/y/blobs").len(), 3);
     let pushed = fs::read_to_string(&digestfile).unwrap();
     assert_ne!(pushed, image.digest);
     let mut other = site.command("other");
-    let id = site.run(other.args(["pull", PLAIN, "-q", &to])).expect();
+    let id = site.run(other.args(["pull", PLAIN, "-q", &to])).succeeded();
     assert_eq!(id.trim(), image.id);
     // The same repository has all layers: the manifest stays, byte for byte.
     let again = format!("{ADDRESS}/from/x:again");
-    site.podwright(&[&flags[..], &[&again]].concat()).expect();
+    site.podwright(&[&flags[..], &[&again]].concat())
+        .succeeded();
     assert_eq!(fs::read_to_string(&digestfile).unwrap(), image.digest);
     assert_eq!(
         registry.answers("PUT", "from/x/blobs").len(),
@@ -58,7 +59,7 @@ fn a_pushed_image_comes_back_the_same_and_layers_that_are_there_stay() {
         "skopeo's only"
     );
     // A second push of the same gives the same.
-    site.podwright(&[&flags[..], &[&to]].concat()).expect();
+    site.podwright(&[&flags[..], &[&to]].concat()).succeeded();
     assert_eq!(fs::read_to_string(&digestfile).unwrap(), pushed);
     assert_eq!(registry.answers("PUT", "to/y/blobs").len(), 3);
     assert_eq!(site.leftovers("root"), Vec::<String>::new());
@@ -79,7 +80,7 @@ fn an_image_is_pushed_with_zstd_and_skopeo_reads_it() {
         &name,
         &to,
     ];
-    site.podwright(&flags).expect();
+    site.podwright(&flags).succeeded();
     let mut skopeo = Command::new("/usr/bin/skopeo");
     skopeo.args([
         "inspect",
@@ -87,7 +88,7 @@ fn an_image_is_pushed_with_zstd_and_skopeo_reads_it() {
         "--tls-verify=false",
         &format!("docker://{to}"),
     ]);
-    let manifest: Value = serde_json::from_str(&site.run(&mut skopeo).expect()).unwrap();
+    let manifest: Value = serde_json::from_str(&site.run(&mut skopeo).succeeded()).unwrap();
     assert_eq!(manifest["config"]["digest"], format!("sha256:{}", image.id));
     let kind = &manifest["layers"][1]["mediaType"];
     assert_eq!(kind, "application/vnd.oci.image.layer.v1.tar+zstd");
@@ -105,14 +106,18 @@ fn what_is_saved_is_loaded_as_the_same_image() {
     ] {
         let path = path.to_str().unwrap();
         site.podwright(&["save", "--format", format, "-o", path, &name])
-            .expect();
+            .succeeded();
         let root = format!("root-{format}");
         let mut load = site.command(&root);
-        let loaded = site.run(load.args(["load", "-i", path])).expect();
+        let loaded = site.run(load.args(["load", "-i", path])).succeeded();
         assert_eq!(loaded, format!("Loaded image: {name}\n"), "{format}");
         let mut inspect = site.command(&root);
         inspect.args(["image", "inspect", "--format", "{{.Id}}", &name]);
-        assert_eq!(site.run(&mut inspect).expect().trim(), image.id, "{format}");
+        assert_eq!(
+            site.run(&mut inspect).succeeded().trim(),
+            image.id,
+            "{format}"
+        );
         let mut skopeo = Command::new("/usr/bin/skopeo");
         let transport = match format {
             "docker-archive" => format!("docker-archive:{path}"),
@@ -124,10 +129,10 @@ fn what_is_saved_is_loaded_as_the_same_image() {
             "dir:{}",
             site.path(&format!("copy-{format}")).display()
         ));
-        site.run(&mut skopeo).expect();
+        site.run(&mut skopeo).succeeded();
     }
     let mut pipe = site.command("root");
-    let archive = site.run(pipe.args(["save", &name])).expect();
+    let archive = site.run(pipe.args(["save", &name])).succeeded();
     assert!(archive.contains("manifest.json"));
 }
 
@@ -138,12 +143,12 @@ fn the_history_has_every_step() {
     let (image, name) = pulled(&site);
     let text = site
         .podwright(&["history", "--format", "json", &name])
-        .expect();
+        .succeeded();
     let json: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(json[0]["id"], image.id);
     assert_eq!(json[0]["CreatedBy"], "a test");
     assert_eq!(json.as_array().unwrap().len(), 1);
-    let table = site.podwright(&["image", "history", &name]).expect();
+    let table = site.podwright(&["image", "history", &name]).succeeded();
     let heading = table.lines().next().unwrap();
     let words: Vec<&str> = heading.split_whitespace().collect();
     assert_eq!(words, ["ID", "CREATED", "CREATED", "BY", "SIZE", "COMMENT"]);

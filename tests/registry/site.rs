@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::network::Netns;
+pub(crate) use crate::run::Ran;
+use crate::run::is_root_with;
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -20,43 +22,11 @@ pub(crate) struct Site {
     dir: tempfile::TempDir,
 }
 
-/// What a command came to.
-#[derive(Debug)]
-pub(crate) struct Ran {
-    pub(crate) code: Option<i32>,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
-impl Ran {
-    /// Returns the output of a command that must have gone well.
-    #[track_caller]
-    pub(crate) fn expect(self) -> String {
-        assert_eq!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
-        self.stdout
-    }
-
-    /// Returns the complaint of a command that must have failed.
-    #[track_caller]
-    pub(crate) fn refused(self) -> String {
-        assert_ne!(self.code, Some(0), "{}{}", self.stdout, self.stderr);
-        self.stderr
-    }
-}
-
 impl Site {
     /// Makes the place, or says what is lacking.
-    #[expect(clippy::print_stdout, reason = "a skipped test says what it lacks")]
     pub(crate) fn new() -> Option<Self> {
-        if !nix::unistd::geteuid().is_root() {
-            println!("skipped: lacks root");
+        if !is_root_with(&["/usr/bin/docker-registry", "/usr/bin/skopeo"]) {
             return None;
-        }
-        for program in ["/usr/bin/docker-registry", "/usr/bin/skopeo"] {
-            if !Path::new(program).exists() {
-                println!("skipped: lacks {program}");
-                return None;
-            }
         }
         let dir = tempfile::Builder::new()
             .prefix("podwright-registry-")
@@ -98,12 +68,7 @@ impl Site {
 
     /// Runs a command that reads this.
     pub(crate) fn run_with(&self, command: &mut Command, input: Stdio) -> Ran {
-        let output = self.netns.run(|| command.stdin(input).output()).unwrap();
-        Ran {
-            code: output.status.code(),
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ran::of(&self.netns.run(|| command.stdin(input).output()).unwrap())
     }
 
     /// Starts a command in the namespace.
@@ -140,7 +105,7 @@ impl Site {
             .arg(format!("oci:{}:latest", layout.display()))
             .arg(format!("docker://{ADDRESS}/{name}"))
             .env("TMPDIR", self.dir.path());
-        self.run(&mut command).expect();
+        self.run(&mut command).succeeded();
     }
 
     /// Returns what is left in the store that is no content.

@@ -52,6 +52,22 @@ impl Netns {
         in_namespaces(&[&self.open()], work).expect("entered")
     }
 
+    /// Gives it the host's network card and address; returns the card's number.
+    ///
+    /// The card is a bridge, into which cables can be put.
+    pub(crate) fn add_uplink(&self) -> u32 {
+        let mut netlink = Netlink::open_in(&self.open()).expect("netlink");
+        netlink
+            .add_bridge(&link("uplink"), [2, 0, 0, 0, 1, 1])
+            .expect("uplink");
+        let uplink = netlink.expect_link(&link("uplink")).expect("uplink");
+        netlink
+            .add_address(uplink.index, HOST, 24)
+            .expect("address");
+        netlink.set_up(uplink.index).expect("up");
+        uplink.index
+    }
+
     /// Starts a TCP server that answers with a word and the address of the client.
     pub(crate) fn serve_tcp(&self, address: Ipv4Addr, port: u16, word: &'static str) {
         let listener = self.run(|| TcpListener::bind((address, port)).expect("server"));
@@ -147,20 +163,12 @@ impl HostAndOutside {
         let dir = tempfile::tempdir().expect("temp dir");
         let host = Netns::new(dir.path(), "host");
         let outside = Netns::new(dir.path(), "outside");
+        let uplink = host.add_uplink();
         let mut netlink = Netlink::open_in(&host.open()).expect("netlink");
-        // The cable needs a bridge; the host's own network card is one here.
-        netlink
-            .add_bridge(&link("uplink"), [2, 0, 0, 0, 1, 1])
-            .expect("uplink");
-        let uplink = netlink.expect_link(&link("uplink")).expect("uplink");
-        netlink
-            .add_address(uplink.index, HOST, 24)
-            .expect("address");
-        netlink.set_up(uplink.index).expect("up");
         netlink
             .add_veth(&Veth {
                 name: &link("cable"),
-                bridge: uplink.index,
+                bridge: uplink,
                 peer: &link("card"),
                 peer_namespace: &outside.open(),
                 peer_mac: [2, 0, 0, 0, 1, 2],
