@@ -537,6 +537,7 @@ struct Podman<'h> {
 }
 
 impl<'h> Podman<'h> {
+    #[expect(clippy::print_stderr, reason = "a skipped test says what it lacks")]
     fn new(host: &'h Host) -> Option<Self> {
         let programs = [
             "/usr/bin/podman",

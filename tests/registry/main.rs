@@ -3,7 +3,6 @@
 #[expect(dead_code, reason = "each test binary needs a part of it")]
 #[path = "../support/network.rs"]
 mod network;
-#[expect(dead_code, reason = "each test binary needs a part of it")]
 #[path = "../support/run.rs"]
 mod run;
 
