@@ -80,6 +80,8 @@ pub struct Launch {
     pub runtime: Option<PathBuf>,
     pub user: UserWish,
     pub program: LaunchProgram,
+    /// Whether its input stays open, though nobody writes: without it, it has ended.
+    pub open_stdin: bool,
     pub spec: Spec,
 }
 
@@ -104,6 +106,12 @@ impl Site {
     #[must_use]
     pub fn stdout(&self) -> PathBuf {
         self.bundle.join("stdout")
+    }
+
+    /// Returns the FIFO that its input stays open by.
+    #[must_use]
+    pub fn stdin(&self) -> PathBuf {
+        self.bundle.join("stdin")
     }
 
     /// Returns the FIFO that takes its errors.
@@ -266,6 +274,7 @@ pub fn decide(
         runtime: facts.runtime,
         user: user_wish(pod, container, facts.image, bounding),
         program: LaunchProgram::OfSpec,
+        open_stdin: container.terminal.stdin,
         spec,
     })
 }

@@ -113,8 +113,8 @@ pub(super) fn container(
         lifecycle: probe::lifecycle(lifecycle.as_ref(), &at.field("lifecycle"), notes),
         terminal: Terminal {
             tty: terminal(*tty, &at.field("tty"), notes),
-            stdin: terminal(*stdin, &at.field("stdin"), notes),
-            stdin_once: terminal(*stdin_once, &at.field("stdinOnce"), notes),
+            stdin: stdin.unwrap_or(false),
+            stdin_once: stdin_once.unwrap_or(false),
         },
         termination_message: last_words(
             termination_message_path.as_ref(),

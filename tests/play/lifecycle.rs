@@ -109,6 +109,30 @@ fn a_container_that_keeps_failing_is_restarted_at_once_and_then_backed_off() {
 }
 
 #[test]
+fn an_input_that_is_asked_for_stays_open() {
+    let Some(host) = Host::new() else { return };
+    let main = |stdin: &str| format!("command: [sh, -c, 'cat; echo the end']\n{stdin}");
+    let spec = "restartPolicy: Never\nterminationGracePeriodSeconds: 0";
+    host.play("closed", &pod("closed", &main(""), spec))
+        .expect();
+    host.wait_for_log("closed", "main", "the end");
+    let played = host.play("web", &pod("web", &main("stdin: true"), spec));
+    assert_eq!((played.code, played.stderr.as_str()), (Some(0), ""));
+    host.kill_watchers();
+    assert_eq!(
+        host.run(&["top", "web-main", "args"])
+            .expect()
+            .matches("cat")
+            .count(),
+        2
+    );
+    assert!(host.container("web", "main").state.is_running());
+    host.down("web").expect();
+    host.down("closed").expect();
+    host.expect_clean();
+}
+
+#[test]
 fn the_last_words_of_a_container_are_those_of_its_file_or_of_its_log() {
     let Some(host) = Host::new() else { return };
     let last_words = |main: &str| {

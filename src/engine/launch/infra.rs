@@ -92,6 +92,7 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
             bounding: nothing,
         },
         program: LaunchProgram::Infra,
+        open_stdin: false,
         spec,
     }
 }

@@ -8,6 +8,8 @@ use std::os::unix::net::UnixListener;
 use std::path::Path;
 
 use nix::fcntl::{FcntlArg, fcntl};
+use nix::sys::stat::Mode;
+use nix::unistd::mkfifo;
 
 use super::error::{CreateError, Step};
 use crate::engine::launch::Launch;
@@ -21,9 +23,8 @@ const PIPE_SIZE: i32 = 1 << 20;
 ///
 /// A FIFO is opened for reading too: a container whose supervisor is gone then waits for the next
 /// one instead of dying of SIGPIPE. It belongs to the container's user, else `/dev/stdout` would
-/// be refused to programs that do not run as root.
+/// be refused to programs that do not run as root. One that nobody writes to is an input that stays open.
 pub(super) fn take(launch: &Launch, uid: u32) -> Result<(), CreateError> {
-    let null = File::open("/dev/null").map_err(|e| failed(Path::new("/dev/null"), &e))?;
     let open = |path: &Path| {
         let fifo = OpenOptions::new()
             .read(true)
@@ -36,9 +37,18 @@ pub(super) fn take(launch: &Launch, uid: u32) -> Result<(), CreateError> {
         let _ = fcntl(&fifo, FcntlArg::F_SETPIPE_SZ(PIPE_SIZE));
         Ok(fifo)
     };
+    let stdin = match launch.open_stdin {
+        true => {
+            let path = launch.site.stdin();
+            mkfifo(&path, Mode::S_IRUSR | Mode::S_IWUSR)
+                .map_err(|errno| failed(&path, &errno.into()))?;
+            open(&path)?
+        }
+        false => File::open("/dev/null").map_err(|e| failed(Path::new("/dev/null"), &e))?,
+    };
     let path = launch.site.stdout();
     let (stdout, stderr) = (open(&path)?, open(&launch.site.stderr())?);
-    nix::unistd::dup2_stdin(&null)
+    nix::unistd::dup2_stdin(&stdin)
         .and_then(|()| nix::unistd::dup2_stdout(&stdout))
         .and_then(|()| nix::unistd::dup2_stderr(&stderr))
         .map_err(|errno| failed(&path, &errno.into()))
