@@ -228,6 +228,51 @@ fn what_does_not_work_is_told_where_the_server_takes_it() {
                 r#"{"loadBalancerIP":"010.0.0.1"}"#,
                 &["spec.loadBalancerIP"],
             ),
+            (
+                r#"{"ipFamilies":["IPv4","IPv6"]}"#,
+                &["spec.ipFamilyPolicy"],
+            ),
+            (
+                r#"{"ipFamilyPolicy":"SingleStack","clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1","fd00::1"]}"#,
+                &["spec.ipFamilyPolicy"],
+            ),
+            (
+                r#"{"ipFamilyPolicy":"PreferDualStack","ipFamilies":["IPv4","IPv6"]}"#,
+                &[],
+            ),
+        ],
+    );
+    warned(
+        r#"{"kind":"Service","metadata":{"name":"s"},"spec":{"clusterIP":"None"}}"#,
+        "/spec",
+        &[
+            (r#"{"ipFamilies":["IPv4","IPv6"]}"#, &[]),
+            (
+                r#"{"ipFamilies":["IPv4","IPv6"],"selector":{"a":"b"}}"#,
+                &["spec.ipFamilyPolicy"],
+            ),
+        ],
+    );
+    warned(
+        r#"{"kind":"NetworkPolicy","metadata":{"name":"n"},"spec":{"podSelector":{},"ingress":[{"from":[{"ipBlock":{}}]}]}}"#,
+        "/spec/ingress/0/from/0/ipBlock",
+        &[
+            (
+                r#"{"cidr":"2001:db8::/32","except":["2001:db8::/48"]}"#,
+                &[],
+            ),
+            (
+                r#"{"cidr":"2001:DB8::/32"}"#,
+                &["spec.ingress[0].from[0].ipBlock.cidr"],
+            ),
+            (
+                r#"{"cidr":"10.0.0.0/08"}"#,
+                &["spec.ingress[0].from[0].ipBlock.cidr"],
+            ),
+            (
+                r#"{"cidr":"10.0.0.0/8","except":["::ffff:10.1.0.0/112"]}"#,
+                &["spec.ingress[0].from[0].ipBlock.except[0]"],
+            ),
         ],
     );
     warned(

@@ -1,9 +1,13 @@
 //! IP addresses and CIDR blocks as the server reads them: with leading zeros, as old Go did.
 
+use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::fault::Faults as _;
 use crate::manifest::source::{At, Findings};
+
+/// The length of what stands before the address of IPv4 in a mapped one.
+const MAPPED_PREFIX: u32 = 96;
 
 /// Checks an IP address, and warns of an odd spelling.
 pub(super) fn ip(value: &str, at: &At<'_>, found: &mut Findings) -> Option<IpAddr> {
@@ -96,11 +100,32 @@ impl Block {
         }
     }
 
+    /// The block of IPv4 that a block of mapped addresses stands for.
+    fn canonical(self) -> Self {
+        match canonical(self.first()) {
+            IpAddr::V4(v4) if !self.is_v4 => Self {
+                bits: u128::from(v4.to_bits()),
+                prefix: self.prefix.saturating_sub(MAPPED_PREFIX),
+                is_v4: true,
+            },
+            _ => self,
+        }
+    }
+
     /// Tells whether `inner` lies in this block and is smaller than it.
     pub(super) fn is_strictly_around(self, inner: Block) -> bool {
-        let shift = self.width() - self.prefix;
-        let same = self.bits.checked_shr(shift) == inner.bits.checked_shr(shift);
-        self.is_v4 == inner.is_v4 && self.prefix < inner.prefix && same
+        let smaller = self.prefix < inner.prefix;
+        let (outer, inner) = (self.canonical(), inner.canonical());
+        let shift = outer.width() - outer.prefix;
+        let same = outer.bits.checked_shr(shift) == inner.bits.checked_shr(shift);
+        outer.is_v4 == inner.is_v4 && smaller && same
+    }
+}
+
+impl fmt::Display for Block {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let block = self.canonical();
+        write!(out, "{}/{}", block.first(), block.prefix)
     }
 }
 
@@ -114,17 +139,31 @@ pub(super) fn cidr(value: &str, at: &At<'_>, found: &mut Findings) -> Option<Blo
         );
         return None;
     };
-    let (first, width) = (block.first(), block.width());
-    if first != address {
-        let prefix = block.prefix;
-        found.warning(at, format!("CIDR value {value:?} is ambiguous in this context (should be \"{first}/{prefix}\" or \"{address}/{width}\"?)"));
-    }
-    let written = value.split('/').next().unwrap_or_default();
-    if written.parse::<IpAddr>().is_err() {
-        let prefix = block.prefix;
-        found.warning(at, format!("non-standard CIDR value {value:?} will be considered invalid in a future Kubernetes release: use \"{first}/{prefix}\""));
-    }
+    warn_cidr(value, address, block, at, found);
     Some(block)
+}
+
+fn warn_cidr(value: &str, address: IpAddr, block: Block, at: &At<'_>, found: &mut Findings) {
+    let is_ambiguous = block.first() != address;
+    if is_ambiguous {
+        let (address, width) = (canonical(address), block.width());
+        found.warning(at, format!("CIDR value {value:?} is ambiguous in this context (should be \"{block}\" or \"{address}/{width}\"?)"));
+    }
+    let (written, prefix) = value.split_once('/').unwrap_or_default();
+    let canonical = format!("{address}/{}", block.prefix);
+    if written.parse::<IpAddr>().is_err()
+        || prefix.len() > 1 && prefix.starts_with('0')
+        || is_mapped(address)
+    {
+        found.warning(at, format!("non-standard CIDR value {value:?} will be considered invalid in a future Kubernetes release: use \"{block}\""));
+    } else if !is_ambiguous && canonical != value {
+        found.warning(
+            at,
+            format!(
+                "IPv6 CIDR value {value:?} should be in RFC 5952 canonical format (\"{canonical}\")"
+            ),
+        );
+    }
 }
 
 /// Tells whether a word is a block in CIDR notation.

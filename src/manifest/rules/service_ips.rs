@@ -1,6 +1,6 @@
 //! The addresses of a Service inside of the cluster, one of each IP family at most.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use k8s_openapi::api::core::v1::ServiceSpec;
@@ -57,6 +57,35 @@ pub(super) fn cluster_ips(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, foun
         found.invalid(&ips_at, Shown::json(ips), message);
     }
     family_of_each(spec, &addresses, at, found);
+    one_stack(spec, view, at, found);
+}
+
+/// Checks that a Service of one stack asks for one family; where no policy stands the server fills one in.
+fn one_stack(spec: &ServiceSpec, view: &View<'_>, at: &At<'_>, found: &mut Findings) {
+    let is_led_by_hand = view.cluster_ips.first() == Some(&"None")
+        && spec.selector.as_ref().is_none_or(BTreeMap::is_empty);
+    let policy = spec.ip_family_policy.as_deref();
+    let policy = policy.unwrap_or(if is_led_by_hand {
+        "RequireDualStack"
+    } else {
+        "SingleStack"
+    });
+    if policy != "SingleStack" {
+        return;
+    }
+    let mut refused = Findings::default();
+    for (count, what) in [
+        (view.cluster_ips.len(), "cluster IPs"),
+        (items(&spec.ip_families).len(), "IP families"),
+    ] {
+        if count == 2 {
+            let message = format!(
+                "must be 'RequireDualStack' or 'PreferDualStack' when multiple {what} are specified"
+            );
+            refused.invalid(&at.field("ipFamilyPolicy"), policy, &message);
+        }
+    }
+    found.soften(refused, "the server cannot allocate it");
 }
 
 fn families(spec: &ServiceSpec, at: &At<'_>, found: &mut Findings) {
