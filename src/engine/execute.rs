@@ -4,6 +4,7 @@ use super::course::{Batch, Before, Course, batches};
 use super::installation::{Engine, EngineError};
 use super::named::Made;
 use super::objects::{self, Values};
+use super::sandbox;
 use super::wishes::Wish;
 use crate::fault;
 use crate::model::observed::{ObjectContent, ObjectRecord, ObservedPod};
@@ -215,6 +216,12 @@ impl Engine {
                     return Err(EngineError::NotStarted { pod, failure });
                 }
                 Err(error) => return Err(error),
+            }
+            for warning in sandbox::warnings(&self.paths.pod(id)) {
+                // Pods of one network have the same to tell.
+                if !report.warnings.contains(&warning) {
+                    report.warnings.push(warning);
+                }
             }
         }
         Ok(())

@@ -59,8 +59,16 @@ pub fn is_set_up(paths: &PodPaths) -> bool {
     paths.run.join(READY).exists()
 }
 
-/// The file that is written when everything else stands.
+/// The file that is written when everything else stands; it holds the warnings there were, one a line.
 const READY: &str = "ready";
+
+/// Returns what there is to know about a pod that was set up, which whoever started it is to be told.
+#[must_use]
+pub fn warnings(paths: &PodPaths) -> Vec<String> {
+    // A pod that is gone already has nothing to tell.
+    let text = std::fs::read_to_string(paths.run.join(READY)).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
 
 /// Sets the pod up but for its network; what an earlier try left half-made is removed first.
 ///
@@ -78,11 +86,12 @@ pub fn set_up(paths: &Paths, pod: &PodRecord) -> Result<(), SandboxError> {
 /// Gives a pod that was just set up its network, after which it is ready.
 ///
 /// This takes the longest and nothing of a container needs it before its program runs. Others are at work
-/// in the pod meanwhile: when it fails, the pod stays half-made for [`set_up`] to remove.
+/// in the pod meanwhile: when it fails, the pod stays half-made for [`set_up`] to remove. Who does this has
+/// nobody to tell: what there is to know stays with the pod, for [`warnings`].
 ///
 /// # Errors
 /// What the kernel refuses; nothing of the network is left then.
-pub fn connect(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, SandboxError> {
+pub fn connect(paths: &Paths, pod: &PodRecord) -> Result<(), SandboxError> {
     let pod_paths = paths.pod(&pod.id);
     let mut networks = pod_networks(paths, pod)?;
     if !pod.standing.is_serving() {
@@ -94,12 +103,15 @@ pub fn connect(paths: &Paths, pod: &PodRecord) -> Result<Vec<NetworkWarning>, Sa
     }
     let warnings = join_all(&networks)?;
     fault::point("with the pod's network made");
+    let lines: String = warnings
+        .iter()
+        .map(|warning| format!("{warning}\n"))
+        .collect();
     let ready = pod_paths.run.join(READY);
-    std::fs::write(&ready, "").map_err(|source| SandboxError::Directory {
+    std::fs::write(&ready, lines).map_err(|source| SandboxError::Directory {
         path: ready,
         source,
-    })?;
-    Ok(warnings)
+    })
 }
 
 fn set_up_steps(pod_paths: &PodPaths, pod: &PodRecord) -> Result<(), SandboxError> {

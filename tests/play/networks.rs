@@ -514,3 +514,30 @@ fn ports_lead_to_the_first_network_that_leads_outside() {
     host.run(&["network", "rm", "inner"]).expect();
     host.expect_clean();
 }
+
+#[test]
+fn a_packet_filter_that_drops_what_is_forwarded_is_told_by_the_play_that_makes_the_network() {
+    let Some(host) = Host::new() else { return };
+    let filter = |command: &str| {
+        let words: Vec<&str> = command.split(' ').collect();
+        let mut nft = std::process::Command::new("/usr/sbin/nft");
+        assert!(
+            host.run_in(|| nft.args(words).status())
+                .expect("nft")
+                .success()
+        );
+    };
+    filter("add table ip wall");
+    filter("add chain ip wall forward { type filter hook forward priority 0 ; policy drop ; }");
+    let first = play_with(&host, "one", &server("one"), &[]);
+    let told = "warning: the host's packet filter drops forwarded packets by default (chain `ip wall forward`): ";
+    assert_eq!(first.code, Some(0), "{}", first.stderr);
+    assert!(first.stderr.starts_with(told), "{}", first.stderr);
+    assert_eq!(first.stderr.lines().count(), 1, "{}", first.stderr);
+    play_on(&host, "two", &[]);
+    filter("delete table ip wall");
+    for name in ["one", "two"] {
+        host.down(name).expect();
+    }
+    host.expect_clean();
+}

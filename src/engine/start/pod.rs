@@ -33,9 +33,7 @@ impl Context {
         self.write_etc(&paths)?;
         let installation = self.installation.clone();
         let mut connecting = Connecting {
-            network: Some(thread::spawn(move || {
-                sandbox::connect(&installation, &pod).map(drop)
-            })),
+            network: Some(thread::spawn(move || sandbox::connect(&installation, &pod))),
             ports,
             held: Some(held),
         };
