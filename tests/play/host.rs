@@ -3,17 +3,24 @@
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpStream};
+use std::os::fd::AsRawFd as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+use nix::poll::PollTimeout;
 use nix::sys::signal::{Signal, kill};
+use nix::sys::socket::{
+    self, AddressFamily, SockFlag, SockType, SockaddrIn, setsockopt, socket, sockopt,
+};
 use nix::unistd::Pid;
 use podwright::engine::Engine;
 use podwright::engine::paths::Paths;
 use podwright::model::observed::{ContainerRecord, Observed, ObservedPod};
 use podwright::supervisor::log::{LogRecord, current_file};
+use podwright::sys::process::PidFd;
 
 use super::image;
 use super::network::Netns;
@@ -80,6 +87,38 @@ impl Host {
         host.down("first").expect();
         host.before = host.traces();
         Some(host)
+    }
+
+    /// Returns whether somebody holds a TCP port, so that nobody else can listen on it.
+    ///
+    /// To bind is enough to see that; to listen as well would be in the way of who is about to hold it.
+    pub(crate) fn is_held(&self, port: u16) -> bool {
+        let bind = move || {
+            let socket = socket(
+                AddressFamily::Inet,
+                SockType::Stream,
+                SockFlag::SOCK_CLOEXEC,
+                None,
+            )
+            .expect("socket");
+            setsockopt(&socket, sockopt::ReuseAddr, &true).expect("option");
+            socket::bind(socket.as_raw_fd(), &SockaddrIn::new(0, 0, 0, 0, port))
+        };
+        match self.run_in(bind) {
+            Ok(()) => false,
+            Err(Errno::EADDRINUSE) => true,
+            Err(error) => panic!("port {port}: {error}"),
+        }
+    }
+
+    /// Waits until the supervisor of a pod, which was rung, holds a port.
+    #[track_caller]
+    pub(crate) fn wait_until_held(&self, port: u16) {
+        let until = Instant::now() + PATIENCE;
+        while !self.is_held(port) {
+            assert!(Instant::now() < until, "port {port} is free");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Runs a closure in the host's network.
@@ -304,11 +343,21 @@ impl Host {
             if pids.is_empty() {
                 return;
             }
-            for pid in pids {
-                let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-            }
             assert!(Instant::now() < until, "a supervisor does not die");
-            std::thread::sleep(Duration::from_millis(5));
+            let open = |pid| PidFd::open(pid).ok().flatten();
+            let processes: Vec<PidFd> = pids.into_iter().filter_map(open).collect();
+            for process in &processes {
+                let _ = process.send_signal(Signal::SIGKILL as i32);
+            }
+            // A process is found no more before its files are closed; at its end they are.
+            for process in &processes {
+                let left = until.saturating_duration_since(Instant::now());
+                let left = PollTimeout::try_from(left).expect("short");
+                assert!(
+                    process.ends_within(left).expect("watched"),
+                    "a supervisor does not die"
+                );
+            }
         }
     }
 

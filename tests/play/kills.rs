@@ -1,7 +1,6 @@
 //! What outlives a `kill -9`: of the supervisor, and of the command.
 
 use std::fs::{self, File};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
 use std::time::{Duration, Instant};
 
 use podwright::fault::VARIABLE;
@@ -164,21 +163,13 @@ fn the_next_supervisor_has_the_ports_in_hand() {
     let main = "command: [sleep, '1000']\nports: [{containerPort: 80, hostPort: 8090}]";
     host.play("web", &pod("web", main, "terminationGracePeriodSeconds: 0"))
         .expect();
-    let is_held = || {
-        let address = SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 8090);
-        host.run_in(|| TcpListener::bind(address)).is_err()
-    };
-    assert!(is_held());
+    assert!(host.is_held(8090));
     host.kill_watchers();
-    assert!(!is_held());
+    assert!(!host.is_held(8090));
     host.run(&["pod", "start", "web"]).expect();
-    let until = Instant::now() + PATIENCE;
-    while !is_held() {
-        assert!(Instant::now() < until, "the port is free");
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    host.wait_until_held(8090);
     host.down("web").expect();
-    assert!(!is_held());
+    assert!(!host.is_held(8090));
     host.expect_clean();
 }
 

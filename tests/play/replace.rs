@@ -131,7 +131,8 @@ fn replace_loses_no_request() {
     assert_eq!(new.standing, Standing::Serving);
     assert!(said.starts_with(&format!("Pod:\n{}\n", new.id)), "{said}");
     assert_eq!(host.observed().pods.len(), 1);
-    // The new pod has the ports in hand: nobody else can listen on them.
+    // The new pod takes the ports in hand that the old one has let go: nobody else can listen on them.
+    host.wait_until_held(8080);
     let listen = || TcpListener::bind(SocketAddrV4::new(ADDRESS, 8080)).is_err();
     assert!(host.run_in(listen));
     host.down("web").expect();
