@@ -124,13 +124,7 @@ pub(super) fn read_source(
     options: &ReadOptions,
     reading: &mut Reading,
 ) -> usize {
-    let mut reader = Reader {
-        input,
-        source,
-        options,
-        reading,
-        next: 0,
-    };
+    let mut reader = Reader::new(input, source, options, reading);
     reader.read();
     reader.next
 }
@@ -143,13 +137,7 @@ pub(super) fn read_parts(
     options: &ReadOptions,
     reading: &mut Reading,
 ) -> usize {
-    let mut reader = Reader {
-        input,
-        source,
-        options,
-        reading,
-        next: 0,
-    };
+    let mut reader = Reader::new(input, source, options, reading);
     for part in parts {
         reader.part(part.clone());
     }
@@ -165,7 +153,22 @@ struct Reader<'r> {
     next: usize,
 }
 
-impl Reader<'_> {
+impl<'r> Reader<'r> {
+    fn new(
+        input: usize,
+        source: &'r Source,
+        options: &'r ReadOptions,
+        reading: &'r mut Reading,
+    ) -> Self {
+        Self {
+            input,
+            source,
+            options,
+            reading,
+            next: 0,
+        }
+    }
+
     fn read(&mut self) {
         let text = self.source.text();
         if let Some(at) = self.source.broken_at() {

@@ -18,14 +18,6 @@ fn refused(ran: &Ran, words: &str) {
     assert!(ran.stderr.contains(words), "{words}: {ran:?}");
 }
 
-/// Returns the names of the pods, sorted.
-fn names(host: &Host) -> Vec<String> {
-    let pods = host.observed().pods.into_iter();
-    let mut names: Vec<_> = pods.map(|pod| pod.record.spec.name.to_string()).collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn an_empty_file_before_another_is_no_matter() {
     let Some(host) = Host::new() else { return };
@@ -33,7 +25,7 @@ fn an_empty_file_before_another_is_no_matter() {
     for nothing in ["", "  \n\n"] {
         let nothing = host.write("nothing", nothing);
         host.run(&["kube", "play", &nothing, &good]).expect();
-        assert_eq!(names(&host), ["web"]);
+        assert_eq!(host.pod_names(), ["web"]);
         host.down("good").expect();
     }
 }
@@ -54,11 +46,11 @@ fn kinds_that_are_not_played_are_told_or_passed_over() {
         told.stderr.contains("kind `Service` is not honoured yet"),
         "{told:?}"
     );
-    assert_eq!(names(&host), ["one", "two"]);
+    assert_eq!(host.pod_names(), ["one", "two"]);
     host.down("mixed").expect();
     host.run(&["kube", "play", "--validate=ignore", "mixed.yaml"])
         .expect();
-    assert_eq!(names(&host), ["one", "two"]);
+    assert_eq!(host.pod_names(), ["one", "two"]);
 }
 
 #[test]
@@ -72,7 +64,7 @@ fn a_manifest_that_cannot_be_read_leaves_nothing() {
     let open = format!("{}---\nkind: [Pod\n", sleeper("web"));
     refused(&host.play("open", &open), "open.yaml:");
     refused(&host.play("text", "just text\n"), "cannot unmarshal");
-    assert!(names(&host).is_empty());
+    assert!(host.pod_names().is_empty());
     host.expect_clean();
 }
 
@@ -86,7 +78,7 @@ fn a_list_is_read_as_the_documents_it_holds() {
     let list = list.replace("word: yes", "word: 'yes'");
     let three = format!("{list}---\n{}---\n{}", sleeper("two"), sleeper("three"));
     host.play("list", &three).expect();
-    assert_eq!(names(&host), ["three", "two", "web"]);
+    assert_eq!(host.pod_names(), ["three", "two", "web"]);
     host.wait_for_log("web", "main", "word-yes");
 }
 
@@ -173,7 +165,7 @@ fn what_a_pod_must_have_and_must_not_have_is_refused_and_nothing_left() {
         (init, "Duplicate value: \"main\""),
     ] {
         refused(&host.play("web", &yaml), words);
-        assert!(names(&host).is_empty());
+        assert!(host.pod_names().is_empty());
     }
     host.play("web", &good).expect();
 }
@@ -217,7 +209,7 @@ fn workloads_become_pods_in_number_and_a_job_runs_once() {
     ] {
         host.play("w", &workload(kind, "apps/v1", more, sleep, ""))
             .expect();
-        assert_eq!(names(&host), pods);
+        assert_eq!(host.pod_names(), pods);
         assert!(host.container("w-pod", "main").state.is_running());
         host.down("w").expect();
     }
@@ -225,7 +217,7 @@ fn workloads_become_pods_in_number_and_a_job_runs_once() {
         "w",
         &workload("Deployment", "apps/v1", "replicas: 0, ", sleep, ""),
     );
-    assert!(names(&host).is_empty(), "{none:?}");
+    assert!(host.pod_names().is_empty(), "{none:?}");
     let job = workload(
         "Job",
         "batch/v1",

@@ -201,6 +201,14 @@ impl Host {
         self.engine().observed().expect("observed")
     }
 
+    /// Returns the names of all pods, sorted: those of one play were made at one time.
+    pub(crate) fn pod_names(&self) -> Vec<String> {
+        let pods = self.observed().pods.into_iter();
+        let mut names: Vec<_> = pods.map(|pod| pod.record.spec.name.to_string()).collect();
+        names.sort();
+        names
+    }
+
     #[track_caller]
     pub(crate) fn pod(&self, name: &str) -> ObservedPod {
         let pods = self.observed().pods;

@@ -27,19 +27,11 @@ fn run_with(host: &Host, arguments: &[&str], input: &str) -> Ran {
     Host::finish(child)
 }
 
-/// Returns the names of all pods, sorted: those of one play were made at one time.
-fn names(host: &Host) -> Vec<String> {
-    let pods = host.observed().pods.into_iter();
-    let mut names: Vec<_> = pods.map(|pod| pod.record.spec.name.to_string()).collect();
-    names.sort();
-    names
-}
-
 #[test]
 fn standard_input_is_played_and_taken_down() {
     let Some(host) = Host::new() else { return };
     run_with(&host, &["kube", "play", "-"], &sleeper("web")).expect();
-    assert_eq!(names(&host), ["web"]);
+    assert_eq!(host.pod_names(), ["web"]);
     let id = host.pod("web").record.id;
     let said = run_with(&host, &["kube", "down", "-"], &sleeper("web")).expect();
     assert!(said.contains(id.as_str()), "{said}");
@@ -80,7 +72,7 @@ fn a_directory_is_played_with_all_below_it_but_what_is_ignored() {
     }
     let app = app.to_str().expect("a path");
     host.run(&["kube", "play", app]).expect();
-    assert_eq!(names(&host), ["one", "two"]);
+    assert_eq!(host.pod_names(), ["one", "two"]);
     host.run(&["kube", "down", app]).expect();
     host.expect_clean();
 }
@@ -189,7 +181,7 @@ fn an_application_is_taken_down_by_its_name() {
         said.contains("Secrets removed:\nhush\nConfigMaps removed:\nwords\nVolumes removed:\n"),
         "{said}"
     );
-    assert_eq!(names(&host), ["other"]);
+    assert_eq!(host.pod_names(), ["other"]);
     assert_eq!(host.observed().volumes.len(), 1);
     host.run(&["kube", "down", "--force", "shop"]).expect();
     assert_eq!(host.observed().volumes.len(), 0);
