@@ -134,6 +134,15 @@ pub(super) fn outcome(mut failures: Vec<Error>) -> Result<(), Error> {
     }
 }
 
+/// Answers `exists` by the exit code: 1 if there is no such thing.
+pub(super) fn exists<T>(found: Result<T, Error>) -> Result<(), Error> {
+    match found {
+        Ok(_) => Ok(()),
+        Err(Error::NoSuch { .. } | Error::NoNetwork { .. }) => Err(Error::Code(1)),
+        Err(error) => Err(error),
+    }
+}
+
 /// Returns the error of a command line that makes no sense.
 pub(super) fn usage(message: impl Into<String>) -> Error {
     Error::Usage {

@@ -12,7 +12,7 @@ use super::super::args::{
     KillContainers, KillPods, PauseContainers, PodTargets, RestartContainers, StartContainers,
     StopContainers, StopPods, Targets,
 };
-use super::super::error::{Error, about, outcome, usage};
+use super::super::error::{Error, about, exists, outcome, usage};
 use super::super::output::Output;
 use super::find;
 use super::targets::{self, Meant, Target, Unnamed, nothing_named};
@@ -151,19 +151,12 @@ fn kill_with(signal: &str) -> Result<IntentKind, Error> {
 
 /// `exists`: answers by exit code, 0 or 1.
 pub(super) fn container_exists(engine: &Engine, name: &str) -> Result<(), Error> {
-    answer(find::container(&engine.observed()?, name).map(drop))
+    exists(find::container(&engine.observed()?, name))
 }
 
 /// `pod exists`.
 pub(super) fn pod_exists(engine: &Engine, name: &str) -> Result<(), Error> {
-    answer(find::pod(&engine.observed()?, name).map(drop))
-}
-
-fn answer(found: Result<(), Error>) -> Result<(), Error> {
-    match found {
-        Err(Error::NoSuch { .. }) => Err(Error::Code(1)),
-        other => other,
-    }
+    exists(find::pod(&engine.observed()?, name))
 }
 
 /// `pod start`, `pod restart`.

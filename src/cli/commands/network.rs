@@ -4,7 +4,7 @@ use super::super::args::{
     CreateNetwork, Filter, InspectNetworks, ListNetworks, NetworkCommand, PruneNetworks,
     RemoveNetworks,
 };
-use super::super::error::{Error, outcome, usage};
+use super::super::error::{Error, exists, outcome, usage};
 use super::super::filter;
 use super::super::view::{NetworkRow, Width};
 use super::consent::is_meant;
@@ -26,10 +26,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &NetworkCommand) -> Result
         NetworkCommand::Exists(arguments) => {
             let engine = context.engine("network exists")?;
             let networks = engine.networks(&engine.observed()?)?;
-            match find(&networks, &arguments.name) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(Error::Code(1)),
-            }
+            exists(find(&networks, &arguments.name))
         }
         NetworkCommand::Inspect(arguments) => show(context, arguments),
         NetworkCommand::Ls(arguments) => list(context, arguments),

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 
 use super::super::args::{CreateSecret, InspectSecrets, ListSecrets, RemoveSecrets, SecretCommand};
-use super::super::error::{Error, outcome, usage};
+use super::super::error::{Error, exists, outcome, usage};
 use super::super::view::SecretRow;
 use super::Context;
 use super::ps::show_rows;
@@ -24,10 +24,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &SecretCommand) -> Result<
         SecretCommand::Create(arguments) => create(context, arguments),
         SecretCommand::Exists(arguments) => {
             let engine = context.engine("secret exists")?;
-            match find(&secrets(&engine)?, &arguments.name) {
-                Err(Error::NoSuch { .. }) => Err(Error::Code(1)),
-                other => other.map(drop),
-            }
+            exists(find(&secrets(&engine)?, &arguments.name))
         }
         SecretCommand::Inspect(arguments) => inspect(context, arguments),
         SecretCommand::Ls(arguments) => list(context, arguments),

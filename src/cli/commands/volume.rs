@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::super::args::{
     CreateVolume, InspectVolumes, ListVolumes, PruneVolumes, RemoveVolumes, VolumeCommand,
 };
-use super::super::error::{Error, outcome, usage};
+use super::super::error::{Error, exists, outcome, usage};
 use super::super::filter;
 use super::super::view::{VolumeRow, volumes};
 use super::consent::is_meant;
@@ -25,10 +25,7 @@ pub(super) fn run(context: &mut Context<'_>, command: &VolumeCommand) -> Result<
         VolumeCommand::Create(arguments) => create(context, arguments),
         VolumeCommand::Exists(arguments) => {
             let observed = context.engine("volume exists")?.observed()?;
-            match find(&observed, &arguments.name) {
-                Ok(_) => Ok(()),
-                Err(_) => Err(Error::Code(1)),
-            }
+            exists(find(&observed, &arguments.name))
         }
         VolumeCommand::Inspect(arguments) => show(context, arguments),
         VolumeCommand::Ls(arguments) => list(context, arguments),

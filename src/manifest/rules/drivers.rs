@@ -100,6 +100,39 @@ pub(super) fn last(volume: &Volume, sources: &mut Sources<'_>) {
     sources.add("csi", &volume.csi, csi);
 }
 
+/// What the server says of sources that nothing mounts any more.
+const OLD: [(&str, &str); 9] = [
+    (
+        "photonPersistentDisk",
+        "deprecated in v1.11, non-functional in v1.16+",
+    ),
+    (
+        "gitRepo",
+        "deprecated in v1.11, and disabled by default in v1.33+",
+    ),
+    ("scaleIO", "deprecated in v1.16, non-functional in v1.22+"),
+    ("flocker", "deprecated in v1.22, non-functional in v1.25+"),
+    ("storageos", "deprecated in v1.22, non-functional in v1.25+"),
+    ("quobyte", "deprecated in v1.22, non-functional in v1.25+"),
+    ("glusterfs", "deprecated in v1.25, non-functional in v1.26+"),
+    ("cephfs", "deprecated in v1.28, non-functional in v1.31+"),
+    ("rbd", "deprecated in v1.28, non-functional in v1.31+"),
+];
+
+/// Warns of those of the sources that are used, by field.
+pub(super) fn warn_of_old(used: &[(&str, bool)], at: &At<'_>, found: &mut Findings) {
+    for (field, words) in OLD {
+        if !used.contains(&(field, true)) {
+            continue;
+        }
+        let place = at.field(field);
+        match field {
+            "storageos" => found.warning(&at.shown_as(".storageOS", &place), words),
+            _ => found.warning(&place, words),
+        }
+    }
+}
+
 /// Checks a share of NFS.
 pub(super) fn nfs(share: &NFSVolumeSource, at: &At<'_>, found: &mut Findings) {
     found.not_empty(&at.field("server"), &share.server);

@@ -206,43 +206,16 @@ pub(super) fn has_mount_options(spec: &PersistentVolumeSpec) -> bool {
 
 /// Warns of sources that nothing mounts any more.
 pub(super) fn warn(spec: &PersistentVolumeSpec, at: &At<'_>, found: &mut Findings) {
-    let old = [
-        (
-            "cephfs",
-            spec.cephfs.is_some(),
-            "deprecated in v1.28, non-functional in v1.31+",
-        ),
+    let used = [
+        ("cephfs", spec.cephfs.is_some()),
         (
             "photonPersistentDisk",
             spec.photon_persistent_disk.is_some(),
-            "deprecated in v1.11, non-functional in v1.16+",
         ),
-        (
-            "scaleIO",
-            spec.scale_io.is_some(),
-            "deprecated in v1.16, non-functional in v1.22+",
-        ),
-        (
-            "storageos",
-            spec.storageos.is_some(),
-            "deprecated in v1.22, non-functional in v1.25+",
-        ),
-        (
-            "glusterfs",
-            spec.glusterfs.is_some(),
-            "deprecated in v1.25, non-functional in v1.26+",
-        ),
-        (
-            "rbd",
-            spec.rbd.is_some(),
-            "deprecated in v1.28, non-functional in v1.31+",
-        ),
+        ("scaleIO", spec.scale_io.is_some()),
+        ("storageos", spec.storageos.is_some()),
+        ("glusterfs", spec.glusterfs.is_some()),
+        ("rbd", spec.rbd.is_some()),
     ];
-    for (field, _, message) in old.into_iter().filter(|(_, is_used, _)| *is_used) {
-        let place = at.field(field);
-        match field {
-            "storageos" => found.warning(&at.shown_as(".storageOS", &place), message),
-            _ => found.warning(&place, message),
-        }
-    }
+    drivers::warn_of_old(&used, at, found);
 }

@@ -10,7 +10,7 @@ use super::annotations::{APP_ARMOR, PodOrTemplate, SECCOMP_CONTAINER, SECCOMP_PO
 use super::containers::every_container;
 use super::fault::{items, text};
 use super::quantity::Amount;
-use super::{claim, env, names, overlaps, placement};
+use super::{claim, drivers, env, names, overlaps, placement};
 use crate::manifest::source::{At, Findings};
 
 const OLD_ANNOTATIONS: [(&str, &str); 3] = [
@@ -141,60 +141,21 @@ fn old_annotations(
 }
 
 fn old_volume(volume: &Volume, at: &At<'_>, found: &mut Findings) {
-    let old = [
+    let used = [
         (
             "photonPersistentDisk",
             volume.photon_persistent_disk.is_some(),
-            "deprecated in v1.11, non-functional in v1.16+",
         ),
-        (
-            "gitRepo",
-            volume.git_repo.is_some(),
-            "deprecated in v1.11, and disabled by default in v1.33+",
-        ),
-        (
-            "scaleIO",
-            volume.scale_io.is_some(),
-            "deprecated in v1.16, non-functional in v1.22+",
-        ),
-        (
-            "flocker",
-            volume.flocker.is_some(),
-            "deprecated in v1.22, non-functional in v1.25+",
-        ),
-        (
-            "storageos",
-            volume.storageos.is_some(),
-            "deprecated in v1.22, non-functional in v1.25+",
-        ),
-        (
-            "quobyte",
-            volume.quobyte.is_some(),
-            "deprecated in v1.22, non-functional in v1.25+",
-        ),
-        (
-            "glusterfs",
-            volume.glusterfs.is_some(),
-            "deprecated in v1.25, non-functional in v1.26+",
-        ),
-        (
-            "cephfs",
-            volume.cephfs.is_some(),
-            "deprecated in v1.28, non-functional in v1.31+",
-        ),
-        (
-            "rbd",
-            volume.rbd.is_some(),
-            "deprecated in v1.28, non-functional in v1.31+",
-        ),
+        ("gitRepo", volume.git_repo.is_some()),
+        ("scaleIO", volume.scale_io.is_some()),
+        ("flocker", volume.flocker.is_some()),
+        ("storageos", volume.storageos.is_some()),
+        ("quobyte", volume.quobyte.is_some()),
+        ("glusterfs", volume.glusterfs.is_some()),
+        ("cephfs", volume.cephfs.is_some()),
+        ("rbd", volume.rbd.is_some()),
     ];
-    for (field, _, message) in old.into_iter().filter(|(_, is_used, _)| *is_used) {
-        let place = at.field(field);
-        match field {
-            "storageos" => found.warning(&at.shown_as(".storageOS", &place), message),
-            _ => found.warning(&place, message),
-        }
-    }
+    drivers::warn_of_old(&used, at, found);
     let template = volume
         .ephemeral
         .as_ref()
