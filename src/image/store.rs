@@ -271,9 +271,13 @@ impl ContentStore {
         sweep_workspaces(&parent);
         let made = || loop {
             let path = nix::unistd::mkdtemp(&parent.join("XXXXXX"))?;
-            let lock = Flock::lock(File::open(&path)?, FlockArg::LockExclusive)
+            // Another's sweep may come before the lock is held, and before the directory is opened too.
+            let directory = match File::open(&path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                opened => opened?,
+            };
+            let lock = Flock::lock(directory, FlockArg::LockExclusive)
                 .map_err(|(_, errno)| io::Error::from(errno))?;
-            // Another's sweep may have come between the two calls.
             if path.exists() {
                 return Ok(Workspace { path, lock });
             }
