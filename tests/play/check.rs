@@ -107,6 +107,12 @@ fn what_is_left_over_is_found_told_and_removed() {
     );
     assert!(stray.wait().is_ok(), "{lost}");
     assert_eq!(host.run(&["system", "check"]).expect(), "");
+    // A new supervisor holds its lease before it has moved to its cgroup, where it is looked for.
+    let until = Instant::now() + PATIENCE;
+    while host.supervisors().is_empty() {
+        assert!(Instant::now() < until, "no supervisor");
+        std::thread::sleep(Duration::from_millis(5));
+    }
     assert_eq!(host.supervisors().len(), 1);
     assert!(host.container("web", "main").state.is_running());
     host.down("web").expect();
