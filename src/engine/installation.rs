@@ -10,12 +10,12 @@ use super::paths::Paths;
 use super::protocol::SummonError;
 use super::recover;
 use super::sandbox::SandboxError;
-use super::start::was_killed_for_memory;
+use super::start::{exit_status, was_killed_for_memory};
 use crate::image::registry::{Places, Registries};
 use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
-use crate::model::state::{BootId, ContainerState, ExitStatus, ProcessRef};
+use crate::model::state::{BootId, ContainerState, ProcessRef};
 use crate::names::{ImageId, ImageRef, PodId, PodName, VolumeName};
 use crate::state::{
     Failure, Lease, LockDir, LockError, LockState, Reporter, Salvaged, Store, StoreError, Taken,
@@ -299,14 +299,7 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<bo
 
 /// Shows a container as ended whose end nobody has recorded yet.
 fn show_ended(container: &mut ContainerRecord, ended: Option<Ended>, oom: bool) {
-    let status = match ended {
-        Some(Ended::Code(code)) => ExitStatus::Code(code),
-        Some(Ended::Signal(signal)) => ExitStatus::Signal {
-            signal,
-            oom: oom && signal == 9,
-        },
-        None => ExitStatus::Unknown,
-    };
+    let status = exit_status(ended, oom);
     let at = jiff::Timestamp::now();
     container.last_end = Some(LastEnd {
         status: status.clone(),

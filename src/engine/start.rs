@@ -50,6 +50,7 @@ use pod::Connecting;
 
 pub use moving::Moving;
 pub use output::Streams;
+pub use running::exit_status;
 pub(super) use running::was_killed_for_memory;
 
 /// Why a container did not start.

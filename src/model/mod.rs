@@ -7,6 +7,8 @@
 
 pub mod container;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod for_tests;
 pub mod infra;
 pub mod network;
 pub mod observed;

@@ -16,7 +16,7 @@ use super::last_words::last_words;
 use super::log::{LogWriter, Stream};
 use super::machine::{End, Place};
 use super::run::Note;
-use crate::engine::start::{ADOPTED, Context, Run, Started, Streams};
+use crate::engine::start::{ADOPTED, Context, Run, Started, Streams, exit_status};
 use crate::model::state::{BootId, ExitStatus, ProcessRef};
 use crate::names::ContainerName;
 use crate::sys::process::{Ended, PidFd};
@@ -227,15 +227,4 @@ fn end_of(ended: Option<Ended>, context: &Context, name: &ContainerName) -> End 
     let status = exit_status(ended, context.end(name));
     let message = last_words(context, name, status.is_failure());
     End { status, message }
-}
-
-fn exit_status(ended: Option<Ended>, oom: bool) -> ExitStatus {
-    match ended {
-        Some(Ended::Code(code)) => ExitStatus::Code(code),
-        Some(Ended::Signal(signal)) => ExitStatus::Signal {
-            signal,
-            oom: oom && signal == 9,
-        },
-        None => ExitStatus::Unknown,
-    }
 }

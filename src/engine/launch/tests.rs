@@ -3,28 +3,13 @@
 use super::*;
 use crate::model::container::CAPABILITIES;
 use crate::model::container::{FieldRef, ResourceRef};
+use crate::model::for_tests;
 
 pub(super) fn pod() -> PodSpec {
-    serde_json::from_value(serde_json::json!({
-        "name": "web",
-        "infra": {
-            "process": {"limits": {}, "security": {}},
-            "network": {"bridge": {"networks": []}},
-            "dns": {"policy": "ClusterFirst"},
-            "hosts": {"pod": {"aliases": []}},
-            "etcHostname": "Pod",
-            "shared": {"pid": "Container", "ipc": "Pod"},
-            "userNamespace": "Host",
-            "supplementalGroups": [7, 8],
-            "fsGroup": 8,
-            "fsGroupChange": "Always",
-        },
-        "containers": [],
-        "restartPolicy": "Always",
-        "terminationGrace": 30,
-        "naming": "PodPrefix",
-    }))
-    .expect("the form of a pod")
+    let mut spec = for_tests::pod("web");
+    spec.infra.supplemental_groups = vec![7, 8];
+    spec.infra.fs_group = Some(8);
+    spec
 }
 
 pub(super) fn container() -> ContainerSpec {

@@ -10,6 +10,7 @@ use crate::causes::chain;
 use crate::engine::cgroups;
 use crate::engine::paths::PodPaths;
 use crate::model::observed::ContainerRecord;
+use crate::model::state::ExitStatus;
 use crate::names::ContainerName;
 use crate::state::{Lease, LeaseError};
 use crate::sys::cgroup::CgroupError;
@@ -107,6 +108,19 @@ pub(in crate::engine) fn was_killed_for_memory(paths: &PodPaths, name: &Containe
     // The mark is made before the cgroup goes: asked in this order, one of them tells.
     cgroups::had_oom_kill(&paths.container_cgroup(name))
         || paths.bundle(name).join(OOM_MARK).exists()
+}
+
+/// Returns how a container ended, as it is recorded; nobody may have seen it.
+#[must_use]
+pub fn exit_status(ended: Option<Ended>, oom: bool) -> ExitStatus {
+    match ended {
+        Some(Ended::Code(code)) => ExitStatus::Code(code),
+        Some(Ended::Signal(signal)) => ExitStatus::Signal {
+            signal,
+            oom: oom && signal == 9,
+        },
+        None => ExitStatus::Unknown,
+    }
 }
 
 /// Returns whether the process that is recorded of a container lives.

@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::model::ContainerSpec;
+use crate::model::for_tests;
 use crate::model::network::{ContainerPort, HostPort, Protocol};
 use crate::model::observed::{LogDriver, Standing};
-use crate::model::pod::PodSpec;
 use crate::model::state::{BootId, ProcessRef};
 use crate::names::{ContainerId, ImageId, ObjectName};
 use crate::state::{Asked, Durability, HandOver, IntentKind, IntentState, Noted, Outcome, Taken};
@@ -52,24 +52,7 @@ fn pod(name: &str, digit: char, host: Option<(&str, u16)>) -> ObservedPod {
         ImageId::parse(&"0".repeat(64)).unwrap(),
         jiff::Timestamp::UNIX_EPOCH,
     );
-    let mut spec: PodSpec = serde_json::from_value(serde_json::json!({
-        "name": name,
-        "infra": {
-            "process": {"limits": {}, "security": {}},
-            "network": {"bridge": {"networks": []}},
-            "dns": {"policy": "ClusterFirst"},
-            "hosts": {"pod": {"aliases": []}},
-            "etcHostname": "Pod",
-            "shared": {"pid": "Container", "ipc": "Pod"},
-            "userNamespace": "Host",
-            "fsGroupChange": "Always",
-        },
-        "containers": [],
-        "restartPolicy": "Always",
-        "terminationGrace": 30,
-        "naming": "PodPrefix",
-    }))
-    .expect("the form of a pod");
+    let mut spec = for_tests::pod(name);
     spec.containers.push(container);
     ObservedPod {
         record: PodRecord {
