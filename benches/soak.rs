@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use podwright::engine::paths::Paths;
 use podwright::sys::netlink::{LinkName, Netlink};
 
 /// How many pods the shells quarrel about.
@@ -51,7 +52,6 @@ impl Site {
             .current_dir(&self.dir)
             .env("PODWRIGHT_ROOT", self.dir.join("root"))
             .env("PODWRIGHT_RUNROOT", self.dir.join("run"))
-            .args(["--cgroup-parent", &self.cgroup])
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -128,15 +128,9 @@ fn main() {
         .prefix("podwright-soak-")
         .tempdir()
         .expect("temp dir");
-    let name = dir
-        .path()
-        .file_name()
-        .expect("a name")
-        .to_string_lossy()
-        .into_owned();
     let site = Site {
         dir: dir.path().to_owned(),
-        cgroup: format!("/{name}"),
+        cgroup: Paths::cgroup_parent_of(&dir.path().join("root")),
     };
     leave_network();
     prepare(&site);
@@ -352,9 +346,7 @@ fn left_over(site: &Site) -> Vec<String> {
                 .into_iter()
                 .map(|pid| format!("process {pid} in {}", cgroup.display())),
         );
-        let is_ours = cgroup.ends_with("supervisors")
-            || cgroup.ends_with(site.cgroup.trim_start_matches('/'));
-        left.extend((!is_ours).then(|| format!("cgroup {}", cgroup.display())));
+        left.push(format!("cgroup {}", cgroup.display()));
     }
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
     let dir = site.dir.to_string_lossy().into_owned();
