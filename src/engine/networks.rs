@@ -134,9 +134,14 @@ impl Engine {
     /// Returns the default network as it is, or as the next pod will find it.
     fn default_network(&self, observed: &Observed) -> Result<NetworkRecord, EngineError> {
         let name = NetworkName::default_network();
-        let subnet = match sandbox::network_of(&self.paths, &name).subnet()? {
+        let host = sandbox::network_of(&self.paths, &name);
+        let subnet = match host.subnet()? {
             Some(subnet) => subnet,
-            None => network::free_subnet(&recorded(observed))?,
+            None => {
+                let free = network::free_subnet(&recorded(observed))?;
+                // What was in the way may be the network itself, which another pod has just brought up.
+                host.subnet()?.unwrap_or(free)
+            }
         };
         // It is as old as the installation.
         let root = &self.paths.root;
