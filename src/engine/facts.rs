@@ -13,6 +13,7 @@ use crate::model::container::{
 use crate::model::observed::PodRecord;
 use crate::model::pod::Labels;
 use crate::names::ObjectName;
+use crate::sys::process::processors;
 
 /// Everything a reference can be about.
 pub struct Facts<'a> {
@@ -180,7 +181,7 @@ impl Node {
                 socket.local_addr()
             })
             .map_or(IpAddr::from([127, 0, 0, 1]), |address| address.ip());
-        let processors = std::thread::available_parallelism().map_or(1, |count| count.get() as u64);
+        let processors = processors() as u64;
         let memory = std::fs::read_to_string("/proc/meminfo")
             .ok()
             .and_then(|text| {

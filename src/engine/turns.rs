@@ -11,6 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::sys::flock::{self, ByteRange, RangeLock};
+use crate::sys::process::processors;
 
 /// How long a start waits for its turn: one that hangs delays others no longer.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,8 +36,7 @@ impl Turn {
         else {
             return Self(None);
         };
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let turns = u64::try_from(2 * cores).unwrap_or(2);
+        let turns = u64::try_from(2 * processors()).unwrap_or(2);
         loop {
             for turn in 0..turns {
                 let place = ByteRange::byte(turn);
@@ -70,8 +70,9 @@ mod tests {
     #[test]
     fn a_turn_is_waited_for_until_another_one_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let cores = thread::available_parallelism().map_or(1, usize::from);
-        let mut held: Vec<Turn> = (0..2 * cores).map(|_| Turn::take(dir.path())).collect();
+        let mut held: Vec<Turn> = (0..2 * processors())
+            .map(|_| Turn::take(dir.path()))
+            .collect();
         assert!(held.iter().all(|turn| turn.0.is_some()));
         thread::scope(|scope| {
             let next = scope.spawn(|| Turn::take(dir.path()).0.is_some());
