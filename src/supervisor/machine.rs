@@ -138,9 +138,15 @@ impl Machine {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.tasks.is_empty()
-            && self.members.iter().all(|member| {
-                member.is_idle() && !matches!(member.record.state, ContainerState::Waiting { .. })
-            })
+            && self.members.iter().all(Member::is_idle)
+            && !self.is_about_to_start()
+    }
+
+    /// Returns whether a container waits for its next start.
+    #[must_use]
+    pub fn is_about_to_start(&self) -> bool {
+        let mut states = self.members.iter().map(|member| &member.record.state);
+        states.any(|state| matches!(state, ContainerState::Waiting { .. }))
     }
 
     /// Returns when the machine wants a [`Event::Tick`].

@@ -37,6 +37,9 @@ use crate::sys::{clock, memory, process};
 const LINGER: Duration = Duration::from_millis(300);
 
 /// How long nothing must happen before memory is given back; longer than idle threads are kept.
+///
+/// A pod with a start ahead, in its back-off, keeps it: to open the database and fetch the code again is a tenth of
+/// what a restart costs.
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// How long a write that failed waits for its next try.
@@ -219,6 +222,7 @@ impl Supervisor {
             }
             let wake = self.wake_after();
             let idle = self.is_idle() && batch.is_none();
+            let is_quiet = batch.is_none() && !self.machine.is_about_to_start();
             tokio::select! {
                 biased;
                 done = joined(&mut batch), if batch.is_some() => {
@@ -237,7 +241,7 @@ impl Supervisor {
                 }
                 () = until(retry_at), if retry_at.is_some() => retry_at = None,
                 () = tokio::time::sleep(LINGER), if idle => return Ok(()),
-                () = tokio::time::sleep(SETTLE), if !settled && batch.is_none() => {
+                () = tokio::time::sleep(SETTLE), if is_quiet && !settled => {
                     settled = true;
                     self.context.close_store();
                     // What cannot be given back is kept.
