@@ -90,8 +90,10 @@ pub struct Launch {
 #[serde(deny_unknown_fields)]
 pub struct Site {
     pub id: ContainerId,
-    /// The tmpfs of its pod, beside those of all other pods.
+    /// The tmpfs of its pod.
     pub pod: PathBuf,
+    /// A mount namespace with next to nothing in it, to start from; without it, the host's is copied.
+    pub bare_namespace: Option<PathBuf>,
     /// Holds `config.json`, the mount point `rootfs`, the FIFOs, and what the stage prepares.
     pub bundle: PathBuf,
     pub rootfs: RootFs,
@@ -152,23 +154,36 @@ impl From<&RootFs> for Overlay {
     }
 }
 
-/// Something to bind that the stage reaches by descriptor, never by a path that a container made.
+/// Something to bind that the stage makes first: a runtime knows only paths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
-    pub volume: PathBuf,
     pub kind: SourceKind,
     /// Where the stage makes it appear, in its own mount namespace.
     pub at: PathBuf,
 }
 
-/// How a source is reached.
+/// What a source is, and how it is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SourceKind {
-    /// A path below the volume's directory; made as a directory if it is missing.
-    Beneath(PathBuf),
-    /// The mount itself, still shared with the host (`Bidirectional`).
-    Shared,
+    /// A path below a volume's directory, reached by descriptor, never by a path that a container made; made as a
+    /// directory if it is missing.
+    Beneath { volume: PathBuf, path: PathBuf },
+    /// The mount of a volume itself, still shared with the host (`Bidirectional`).
+    Shared { volume: PathBuf },
+    /// The container's cgroups of version 1, side by side as the host has them.
+    Cgroups {
+        directories: Vec<CgroupDirectory>,
+        read_only: bool,
+    },
+}
+
+/// The cgroup of a container in one hierarchy, and a name that the hierarchy has.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CgroupDirectory {
+    pub name: String,
+    pub path: PathBuf,
 }
 
 /// Who a container runs as, before names were looked up in the image.

@@ -22,7 +22,7 @@ use crate::model::observed::{AssignedAddress, Observed, PodRecord};
 use crate::model::pod::PodSpec;
 use crate::names::{NetworkName, PodId};
 use crate::subnet::Ipv4Subnet;
-use crate::sys::mount::{self, MountError};
+use crate::sys::mount::{self, Depth, MountError, Propagation};
 use crate::sys::namespace::{self, Namespace, NamespaceError, NamespaceKind};
 use crate::sys::netlink::LinkName;
 use crate::sys::sysctl::{self, SysctlError};
@@ -122,6 +122,8 @@ fn set_up_steps(pod_paths: &PodPaths, pod: &PodRecord) -> Result<(), SandboxErro
         None,
         MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
     )?;
+    // No copy of the host's mounts has those of pods, but the one that a stage takes of its own pod's.
+    mount::set_propagation(&pod_paths.run, Propagation::Unbindable, Depth::One)?;
     fault::point("with the pod's tmpfs mounted");
     for directory in ["ns", "etc", "volumes", "containers", "shm"] {
         make_directory(&pod_paths.run.join(directory))?;

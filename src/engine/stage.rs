@@ -10,10 +10,13 @@
 //! dumpable). A stage takes its input as descriptor 0 and reports over descriptor 1, so that
 //! nothing of it stands in a command line and no descriptor has to be handed on by number.
 
+mod cgroup;
 mod create;
 mod error;
 mod external;
 mod infra;
+mod mounts;
+mod premount;
 mod program;
 mod streams;
 
@@ -133,7 +136,6 @@ impl CreateStage {
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
             .stderr(work.map_or_else(Stdio::null, |work| Stdio::from(work.into_fd())))
-            .current_dir("/")
             .spawn()
             .map_err(|error| failed(&error))?;
         Ok(Self {

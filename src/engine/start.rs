@@ -18,9 +18,10 @@ mod output;
 mod pod;
 mod running;
 
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::installation::EngineError;
 use super::keeper::Keeper;
@@ -124,6 +125,8 @@ pub struct Context {
     keeper: Mutex<Option<Keeper>>,
     /// What starts from here on belongs to no caller.
     moving: Moving,
+    /// Where the stages of restarts begin; nothing if it cannot be made.
+    bare: OnceLock<Option<OwnedFd>>,
 }
 
 impl Context {
@@ -158,6 +161,7 @@ impl Context {
             runs: pod.containers.iter().map(|_| Mutex::new(ADOPTED)).collect(),
             keeper: Mutex::new(None),
             moving,
+            bare: OnceLock::new(),
         })
     }
 
@@ -217,7 +221,7 @@ impl Context {
         *run += 1;
         // A start that was killed half-way may have left a process that nobody knows.
         cgroups::kill(&self.paths().container_cgroup(member.name()))?;
-        let launch = self.prepare(&member, fresh)?;
+        let launch = self.prepare(&member, *run, fresh)?;
         let streams =
             open_streams(&launch.site.bundle).map_err(EngineError::io(&launch.site.bundle))?;
         self.keep(member.name(), &streams);

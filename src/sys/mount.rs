@@ -129,6 +129,21 @@ pub fn mount_tmpfs(
     })
 }
 
+/// Mounts a file system of this type from a device.
+///
+/// # Errors
+/// The kernel refuses the mount.
+pub fn mount_filesystem(
+    device: &Path,
+    target: &Path,
+    kind: &str,
+    options: &MountOptions,
+) -> Result<(), MountError> {
+    let data = Some(options.data.as_str()).filter(|data| !data.is_empty());
+    mount(Some(device), target, Some(kind), options.flags, data)
+        .map_err(|errno| MountError::new("mounting a file system at", target, errno))
+}
+
 /// Mounts a file system of this type from a device, privately.
 ///
 /// # Errors
@@ -139,9 +154,7 @@ pub fn mount_device(
     kind: &str,
     options: &MountOptions,
 ) -> Result<(), MountError> {
-    let data = Some(options.data.as_str()).filter(|data| !data.is_empty());
-    mount(Some(device), target, Some(kind), options.flags, data)
-        .map_err(|errno| MountError::new("mounting a file system at", target, errno))?;
+    mount_filesystem(device, target, kind, options)?;
     set_propagation(target, Propagation::Private, Depth::One).inspect_err(|_| {
         // The first error is the one to tell.
         let _ = unmount(target);

@@ -1,13 +1,18 @@
 //! Trees of mounts held by descriptor: copied, attached elsewhere, pinned; and a process confined to one.
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
+use std::thread;
 
 use nix::mount::{MntFlags, MsFlags, umount2};
+use nix::sched::CloneFlags;
+use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use super::mount::{Depth, Propagation, remount_bind, set_propagation, unshare_mounts};
+use super::path::descriptor_path;
 
 /// Returns a detached copy of the mounts at `path`, to be attached anywhere, in another
 /// mount namespace too (`open_tree(2)`).
@@ -49,6 +54,26 @@ pub fn attach_at(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()>
     Ok(rustix::mount::move_mount(tree, c"", target, c"", flags)?)
 }
 
+/// Forbids what is in these flags of an attached mount, beside what it forbids already.
+///
+/// # Errors
+/// The tree is not attached, or the kernel refuses.
+pub fn restrict(tree: &OwnedFd, flags: MsFlags) -> io::Result<()> {
+    if flags.is_empty() {
+        return Ok(());
+    }
+    let known = [
+        (StatVfsMountFlags::RDONLY, MsFlags::MS_RDONLY),
+        (StatVfsMountFlags::NOSUID, MsFlags::MS_NOSUID),
+        (StatVfsMountFlags::NODEV, MsFlags::MS_NODEV),
+        (StatVfsMountFlags::NOEXEC, MsFlags::MS_NOEXEC),
+    ];
+    let present = rustix::fs::fstatvfs(tree)?.f_flag;
+    let kept = known.iter().filter(|(own, _)| present.contains(*own));
+    let all = kept.fold(flags, |flags, (_, flag)| flags | *flag);
+    remount_bind(Path::new(&descriptor_path(tree.as_fd())), all).map_err(io::Error::other)
+}
+
 /// Keeps what a pidfd or a namespace descriptor stands for reachable at `target`, a file.
 ///
 /// A pidfd pinned so still tells the exit status after the process was reaped
@@ -83,27 +108,56 @@ pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
     remount_bind(Path::new("/"), data_only).map_err(io::Error::other)
 }
 
-/// Gives this process the mounts it has but for those at the given places and what is mounted in them.
-///
-/// Its mount namespace must be its own, and its mounts shared with no other. A place where nothing is mounted is
-/// no error.
+/// Makes a mount namespace that has nothing but the root file system: what starts from a copy of it pays for no other
+/// mount of the host.
 ///
 /// # Errors
 /// The kernel refuses.
-pub fn leave_out<'a>(places: impl Iterator<Item = &'a Path>) -> io::Result<()> {
-    for place in places {
-        // One that is no mount any more, or never was, has nothing to leave out.
-        let _ = set_propagation(place, Propagation::Unbindable, Depth::One);
+pub fn bare_namespace() -> io::Result<OwnedFd> {
+    let make = || -> io::Result<OwnedFd> {
+        unshare_mounts().map_err(io::Error::other)?;
+        // By a path that is gone when the host's mounts are.
+        let namespace = File::open("/proc/thread-self/ns/mnt")?;
+        set_propagation(Path::new("/"), Propagation::Private, Depth::Tree)
+            .map_err(io::Error::other)?;
+        nix::unistd::chdir("/")?;
+        enter_copy(Depth::One)?;
+        Ok(namespace.into())
+    };
+    // The namespace is that of a thread of its own, which ends.
+    let made = thread::scope(|scope| scope.spawn(make).join());
+    made.unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+}
+
+/// Gives this process, single-threaded, a mount namespace of its own with the mounts of a tree and no others; they
+/// are slaves of those that they were copied from.
+///
+/// With a namespace to start from, its mounts are copied to be let go, instead of those that the process has.
+///
+/// # Errors
+/// What the kernel says; the process is of no use then and ends.
+pub fn live_in(tree: &OwnedFd, start: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    if let Some(namespace) = start {
+        nix::sched::setns(namespace, CloneFlags::CLONE_NEWNS)?;
     }
+    unshare_mounts().map_err(io::Error::other)?;
+    // What is let go of here must not be for others.
+    set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
     nix::unistd::chdir("/")?;
-    enter_copy(Depth::Tree)
+    enter(tree)
 }
 
 /// Copies the mounts from the working directory on, and makes the copy the root; the old root goes.
 fn enter_copy(depth: Depth) -> io::Result<()> {
-    let tree = clone_tree(Path::new("."), depth)?;
+    enter(&clone_tree(Path::new("."), depth)?)
+}
+
+/// Makes a detached copy the root, with the working directory as the place it is attached at; the old root goes.
+fn enter(tree: &OwnedFd) -> io::Result<()> {
     attach(tree.as_fd(), Path::new("."))?;
-    nix::unistd::fchdir(&tree)?;
+    nix::unistd::fchdir(tree)?;
+    // The root of a namespace may not be shared with another while it changes (pivot_root(2)).
+    set_propagation(Path::new("."), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
     // pivot_root(2): with `.` twice the old root lies on the new one, and `.` is then the old.
     nix::unistd::pivot_root(".", ".")?;
     umount2(".", MntFlags::MNT_DETACH)?;
@@ -116,7 +170,6 @@ mod tests {
     use crate::sys::for_tests::in_mount_namespace;
     use crate::sys::mount::mount_tmpfs;
     use std::fs;
-    use std::path::PathBuf;
 
     #[test]
     fn a_cloned_tree_is_attached_elsewhere_and_a_pidfd_pinned() {
@@ -145,25 +198,29 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_out_is_gone_with_all_that_is_mounted_in_it() {
-        in_mount_namespace(|dir| {
-            let places = ["kept", "left", "plain"].map(|name| dir.join(name));
-            for place in &places {
-                fs::create_dir(place).unwrap();
-            }
-            for place in &places[..2] {
-                mount_tmpfs(place, 0o700, None, MsFlags::empty()).unwrap();
-                let inner = place.join("inner");
-                fs::create_dir(&inner).unwrap();
-                mount_tmpfs(&inner, 0o700, None, MsFlags::empty()).unwrap();
-                fs::write(inner.join("f"), "x").unwrap();
-            }
-            leave_out(places[1..].iter().map(PathBuf::as_path)).unwrap();
-            let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
-            assert!(mounts.contains("/kept/inner"), "{mounts}");
-            assert!(!mounts.contains("/left"), "{mounts}");
-            assert!(places[0].join("inner/f").exists());
-            assert!(places[1].exists() && !places[1].join("inner").exists());
-        });
+    fn a_process_lives_in_a_tree_without_what_is_unbindable() {
+        for is_bare in [false, true] {
+            in_mount_namespace(move |dir| {
+                let bare = is_bare.then(|| bare_namespace().unwrap());
+                for name in ["kept", "left"] {
+                    let place = dir.join(name);
+                    fs::create_dir(&place).unwrap();
+                    mount_tmpfs(&place, 0o700, None, MsFlags::empty()).unwrap();
+                    let inner = place.join("inner");
+                    fs::create_dir(&inner).unwrap();
+                    mount_tmpfs(&inner, 0o700, None, MsFlags::empty()).unwrap();
+                    fs::write(inner.join("f"), "x").unwrap();
+                }
+                let left = dir.join("left");
+                set_propagation(&left, Propagation::Unbindable, Depth::One).unwrap();
+                let host = clone_tree(Path::new("/"), Depth::Tree).unwrap();
+                live_in(&host, bare.as_ref().map(|bare| bare.as_fd())).unwrap();
+                let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+                assert!(mounts.contains("/kept/inner"), "{mounts}");
+                assert!(!mounts.contains("/left"), "{mounts}");
+                assert!(dir.join("kept/inner/f").exists());
+                assert!(left.exists() && !left.join("inner").exists());
+            });
+        }
     }
 }

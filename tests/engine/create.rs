@@ -189,6 +189,59 @@ fn volumes_are_mounted_whole_in_part_and_read_only() {
 }
 
 #[test]
+fn volumes_are_mounted_where_the_images_links_lead_and_never_out_of_its_root() {
+    let Some(mut rig) = Rig::new() else { return };
+    let volume = rig.volume("data");
+    fs::write(volume.join("file"), "content").unwrap();
+    let outside = rig.volume("outside");
+    let root = rig.layer();
+    fs::create_dir_all(root.join("real")).unwrap();
+    std::os::unix::fs::symlink("/real", root.join("link")).unwrap();
+    let up = format!("../../../../../..{}", outside.display());
+    std::os::unix::fs::symlink(up, root.join("up")).unwrap();
+    fs::create_dir_all(root.join(outside.strip_prefix("/").unwrap())).unwrap();
+    let ran = rig.script(
+        "cat /real/file /link/file; cat /up/made/file; ls -d /real/sub/deep",
+        json!({"mounts": [
+            {"volume": "data", "path": "/link", "readOnly": false, "propagation": "None"},
+            {"volume": "data", "path": "/up/made", "readOnly": false, "propagation": "None"},
+            {"volume": "outside", "path": "/link/sub/deep", "readOnly": false, "propagation": "None"},
+        ]}),
+    );
+    assert_eq!(
+        ran.stdout, "contentcontentcontent/real/sub/deep\n",
+        "{ran:?}"
+    );
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+}
+
+#[test]
+fn volumes_lie_over_what_the_container_has_of_the_kernel() {
+    let Some(mut rig) = Rig::new() else { return };
+    rig.host_path("cgroups", Path::new("/sys/fs/cgroup"));
+    let volume = rig.volume("data");
+    fs::write(volume.join("file"), "content").unwrap();
+    let expected = {
+        let entries = fs::read_dir("/sys/fs/cgroup").unwrap();
+        entries
+            .filter(|entry| entry.as_ref().unwrap().path().is_dir())
+            .count()
+    };
+    for path in ["/sys/fs/cgroup", "/host"] {
+        let ran = rig.script(
+            &format!("set -- {path}/*/; echo $#; cat /sys/kernel/file /dev/own/file; ls -d /dev/mqueue /dev/null"),
+            json!({"mounts": [
+                {"volume": "cgroups", "path": path, "readOnly": true, "propagation": "None"},
+                {"volume": "data", "path": "/sys/kernel", "readOnly": true, "propagation": "None"},
+                {"volume": "data", "path": "/dev/own", "readOnly": true, "propagation": "None"},
+            ]}),
+        );
+        let expected = format!("{expected}\ncontentcontent/dev/mqueue\n/dev/null\n");
+        assert_eq!(ran.stdout, expected, "{ran:?}");
+    }
+}
+
+#[test]
 fn a_part_of_a_volume_never_leads_out_of_it() {
     let Some(mut rig) = Rig::new() else { return };
     let volume = rig.volume("data");

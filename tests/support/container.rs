@@ -143,6 +143,7 @@ impl Rig {
         Site {
             id: ContainerId::parse(&digit.repeat(64)).expect("id"),
             pod: self.path().to_owned(),
+            bare_namespace: None,
             bundle: self.bundle(),
             rootfs: RootFs {
                 lower: vec![lower],
@@ -158,13 +159,18 @@ impl Rig {
     pub(crate) fn volume(&mut self, name: &str) -> PathBuf {
         let path = self.path().join("volumes").join(name);
         fs::create_dir_all(&path).expect("volume");
+        self.host_path(name, &path);
+        path
+    }
+
+    /// Gives the containers to come a directory of the host as a volume.
+    pub(crate) fn host_path(&mut self, name: &str, path: &Path) {
         let resolved = ResolvedVolume {
-            path: path.clone(),
+            path: path.to_owned(),
             read_only: false,
         };
         let name = VolumeName::parse(name).expect("name");
         self.volumes.insert(name, resolved);
-        path
     }
 
     /// Decides the container whose spec differs by these fields from the plainest.

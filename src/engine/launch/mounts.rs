@@ -6,7 +6,9 @@ use std::path::{Component, Path, PathBuf};
 use libcontainer::oci_spec::runtime::{Mount as OciMount, MountBuilder};
 
 use super::env::{Environment, expand};
-use super::{CgroupLayout, LaunchError, PodFiles, ResolvedVolume, Source, SourceKind};
+use super::{
+    CgroupDirectory, CgroupLayout, LaunchError, PodFiles, ResolvedVolume, Source, SourceKind,
+};
 use crate::model::container::ContainerSpec;
 use crate::model::volume::{Mount, Propagation, SubPath};
 use crate::names::VolumeName;
@@ -68,6 +70,7 @@ pub(super) fn mounts(facts: &MountFacts<'_>) -> Result<Mounts, LaunchError> {
         mounts: system_mounts(facts, privileged),
         ..Mounts::default()
     };
+    add_cgroups(&mut decided, facts, privileged);
     decided.mounts.extend(file_mounts(facts));
     decided.mounts.retain(|mount| !taken(mount.destination()));
     for mount in volumes {
@@ -88,7 +91,7 @@ fn normal(path: &Path) -> PathBuf {
 
 fn system_mounts(facts: &MountFacts<'_>, privileged: bool) -> Vec<OciMount> {
     let access = if privileged { "rw" } else { "ro" };
-    let mut mounts = vec![
+    vec![
         filesystem("/proc", "proc", &["nosuid", "noexec", "nodev"]),
         filesystem(
             "/dev",
@@ -114,35 +117,47 @@ fn system_mounts(facts: &MountFacts<'_>, privileged: bool) -> Vec<OciMount> {
             "/dev/shm",
             &["rprivate", "nosuid", "noexec", "nodev"],
         ),
-    ];
-    mounts.extend(cgroup_mounts(facts, access));
-    mounts
+    ]
 }
 
-/// On version 1 the controllers' directories are bound one by one: a runtime that mounts them
-/// reads `/proc/PID/cgroup`, which is another process's in a PID namespace that was joined.
-fn cgroup_mounts(facts: &MountFacts<'_>, access: &str) -> Vec<OciMount> {
-    let options = ["nosuid", "noexec", "nodev", "relatime", access];
-    let CgroupLayout::V1(hierarchies) = facts.cgroups else {
-        return vec![filesystem(CGROUP_ROOT, "cgroup", &options)];
+/// On version 1 the stage puts the controllers' directories together: a runtime that mounts them reads
+/// `/proc/PID/cgroup`, which is another process's in a PID namespace that was joined, and one that binds them one by
+/// one looks for the place of each.
+fn add_cgroups(decided: &mut Mounts, facts: &MountFacts<'_>, writable: bool) {
+    let mount = match facts.cgroups {
+        CgroupLayout::V1(hierarchies) => {
+            let kind = SourceKind::Cgroups {
+                directories: directories(hierarchies, facts.cgroup),
+                read_only: !writable,
+            };
+            let source = prepared(decided, facts, kind);
+            bind(&source, CGROUP_ROOT, &["rprivate"])
+        }
+        CgroupLayout::V2 => {
+            let access = if writable { "rw" } else { "ro" };
+            let options = ["nosuid", "noexec", "nodev", "relatime", access];
+            filesystem(CGROUP_ROOT, "cgroup", &options)
+        }
     };
-    let root = Path::new(CGROUP_ROOT);
-    let tmpfs = ["nosuid", "noexec", "nodev", "mode=755", "size=1m"];
-    let mut mounts = vec![filesystem(CGROUP_ROOT, "tmpfs", &tmpfs)];
+    decided.mounts.push(mount);
+}
+
+fn directories(hierarchies: &[PathBuf], cgroup: &str) -> Vec<CgroupDirectory> {
+    let mut directories = Vec::new();
     for hierarchy in hierarchies {
         let Some(name) = hierarchy.file_name().map(|name| name.to_string_lossy()) else {
             continue;
         };
-        let source = hierarchy.join(facts.cgroup.trim_start_matches('/'));
         // `cpu,cpuacct` is one hierarchy of two controllers, each also found by its own name.
         let parts = name.split(',').filter(|_| name.contains(','));
-        for directory in std::iter::once(name.as_ref()).chain(parts) {
-            let mut options = options.to_vec();
-            options.push("rprivate");
-            mounts.push(bind(&source, root.join(directory), &options));
-        }
+        directories.extend(std::iter::once(name.as_ref()).chain(parts).map(|name| {
+            CgroupDirectory {
+                name: name.to_owned(),
+                path: hierarchy.join(cgroup.trim_start_matches('/')),
+            }
+        }));
     }
-    mounts
+    directories
 }
 
 fn file_mounts(facts: &MountFacts<'_>) -> Vec<OciMount> {
@@ -171,7 +186,8 @@ fn add_volume(
     let source = match (&mount.sub_path, mount.propagation) {
         (None, Propagation::Bidirectional) => {
             decided.propagates = true;
-            prepared(decided, facts, volume, SourceKind::Shared)
+            let volume = volume.path.clone();
+            prepared(decided, facts, SourceKind::Shared { volume })
         }
         (None, _) => volume.path.clone(),
         (Some(sub_path), _) => {
@@ -179,12 +195,11 @@ fn add_volume(
                 SubPath::Literal(path) => path.clone(),
                 SubPath::Expression(text) => expand(text, facts.env),
             };
-            prepared(
-                decided,
-                facts,
-                volume,
-                SourceKind::Beneath(sub_path_in(&path)?),
-            )
+            let kind = SourceKind::Beneath {
+                volume: volume.path.clone(),
+                path: sub_path_in(&path)?,
+            };
+            prepared(decided, facts, kind)
         }
     };
     let propagation = match mount.propagation {
@@ -216,16 +231,10 @@ fn sub_path_in(path: &str) -> Result<PathBuf, LaunchError> {
     }
 }
 
-fn prepared(
-    decided: &mut Mounts,
-    facts: &MountFacts<'_>,
-    volume: &ResolvedVolume,
-    kind: SourceKind,
-) -> PathBuf {
+fn prepared(decided: &mut Mounts, facts: &MountFacts<'_>, kind: SourceKind) -> PathBuf {
     let number = decided.sources.len().to_string();
     let at = facts.bundle.join("sources").join(number);
     decided.sources.push(Source {
-        volume: volume.path.clone(),
         kind,
         at: at.clone(),
     });
@@ -339,21 +348,31 @@ mod tests {
     }
 
     #[test]
-    fn the_controllers_of_version_1_are_bound_one_by_one() {
+    fn the_controllers_of_version_1_are_put_together_by_the_stage() {
         let hierarchies = ["/sys/fs/cgroup/cpu,cpuacct", "/sys/fs/cgroup/memory"];
         let layout = CgroupLayout::V1(hierarchies.map(PathBuf::from).to_vec());
         let decided = decide(vec![], &layout).unwrap();
-        for (target, source) in [
-            (
-                "/sys/fs/cgroup/cpu,cpuacct",
-                "/sys/fs/cgroup/cpu,cpuacct/p/c",
-            ),
-            ("/sys/fs/cgroup/cpuacct", "/sys/fs/cgroup/cpu,cpuacct/p/c"),
-            ("/sys/fs/cgroup/memory", "/sys/fs/cgroup/memory/p/c"),
-        ] {
-            let source = Some(PathBuf::from(source));
-            assert_eq!(at(&decided, target)[0].source(), &source);
-        }
+        let directory = |name: &str, path: &str| CgroupDirectory {
+            name: name.to_owned(),
+            path: PathBuf::from(path),
+        };
+        let directories = vec![
+            directory("cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct/p/c"),
+            directory("cpu", "/sys/fs/cgroup/cpu,cpuacct/p/c"),
+            directory("cpuacct", "/sys/fs/cgroup/cpu,cpuacct/p/c"),
+            directory("memory", "/sys/fs/cgroup/memory/p/c"),
+        ];
+        let kind = SourceKind::Cgroups {
+            directories,
+            read_only: true,
+        };
+        let at_source = PathBuf::from("/b/sources/0");
+        let source = Source {
+            kind,
+            at: at_source.clone(),
+        };
+        assert_eq!(decided.sources, [source]);
+        assert_eq!(at(&decided, "/sys/fs/cgroup")[0].source(), &Some(at_source));
     }
 
     #[test]
@@ -365,8 +384,12 @@ mod tests {
         let decided = decide(vec![part.clone(), shared], &CgroupLayout::V2).unwrap();
         assert!(decided.propagates);
         let kinds: Vec<_> = decided.sources.iter().map(|s| s.kind.clone()).collect();
-        let beneath = SourceKind::Beneath(PathBuf::from("x/a"));
-        assert_eq!(kinds, [beneath, SourceKind::Shared]);
+        let volume = PathBuf::from("/v/one");
+        let beneath = SourceKind::Beneath {
+            volume: volume.clone(),
+            path: PathBuf::from("x/a"),
+        };
+        assert_eq!(kinds, [beneath, SourceKind::Shared { volume }]);
         let source = Some(PathBuf::from("/b/sources/0"));
         assert_eq!(at(&decided, "/part")[0].source(), &source);
         part.sub_path = Some(SubPath::Expression("$(UP)".to_owned()));

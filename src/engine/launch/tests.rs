@@ -67,6 +67,7 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
         site: Site {
             id: ContainerId::parse(&"a".repeat(64)).unwrap(),
             pod: PathBuf::from("/p"),
+            bare_namespace: None,
             bundle: PathBuf::from("/b"),
             rootfs: RootFs {
                 lower: vec![PathBuf::from("/l")],

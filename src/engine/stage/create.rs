@@ -5,34 +5,32 @@ use std::io::{self, Read as _, Write as _};
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use libcontainer::container::builder::ContainerBuilder;
 use libcontainer::oci_spec::runtime::Spec;
 use libcontainer::syscall::syscall::SyscallType;
-use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
+use super::cgroup::{limit, make_cgroup, take_entrance};
 use super::error::{CreateError, Step};
+use super::mounts::{enter_namespace, prepare_mounts};
+use super::premount::premount;
 use super::program::{Program, Reporting};
 use super::streams::{self, ConsoleSocket};
 use super::{Created, GO, Reply, external};
 use crate::engine::confine::Confinement;
-use crate::engine::launch::{Launch, LaunchProgram, Source, SourceKind};
+use crate::engine::launch::{Launch, LaunchProgram};
 use crate::fault;
 use crate::image::user;
-use crate::sys::cgroup::{CgroupVersion, Cgroups};
 use crate::sys::descriptor;
-use crate::sys::mount::{Depth, Propagation, ensure_dir, set_propagation, unshare_mounts};
-use crate::sys::overlay::mount_overlay;
-use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
+use crate::sys::path::{Resolve, make_directories, open_root};
 use crate::sys::process::{die_with_parent, restore_signals};
-use crate::sys::tree::{attach, clone_tree, leave_out};
 
 /// The `main` of the stage.
 pub fn stage_main() -> ExitCode {
@@ -45,7 +43,8 @@ pub fn stage_main() -> ExitCode {
     let Ok(_work) = io::stderr().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };
-    if die_with_parent().is_err() || has_hung_up(&report) {
+    let is_ready = die_with_parent().is_ok() && std::env::set_current_dir("/").is_ok();
+    if !is_ready || has_hung_up(&report) {
         return ExitCode::FAILURE;
     }
     let mut gate = Gate {
@@ -97,10 +96,12 @@ fn forget_groups() -> Result<(), CreateError> {
 
 fn create(launch: Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     fault::point("before the mounts");
-    prepare_mounts(&launch)?;
+    let shared = enter_namespace(&launch)?;
+    make_cgroup(&launch)?;
+    fault::point("with the container's cgroup made");
+    prepare_mounts(&launch, shared)?;
     fault::point("with the mounts made");
-    let root = open_root(&launch.site.bundle.join("rootfs"))
-        .map_err(|error| CreateError::io(Step::RootFs, &launch.site.bundle, &error))?;
+    let root = open_rootfs(&launch)?;
     let user = user::resolve(root.as_fd(), &launch.user.user)
         .map_err(|error| CreateError::caused(Step::User, &error))?;
     let launch = launch
@@ -109,8 +110,6 @@ fn create(launch: Launch, gate: &mut Gate<'_>) -> Result<Created, CreateError> {
     make_working_directory(root.as_fd(), &launch)?;
     drop(root);
     streams::take(&launch, user.uid)?;
-    make_cgroup(&launch)?;
-    fault::point("with the container's cgroup made");
     write_config(&launch.site.bundle, &launch.spec)?;
     fault::point("before the runtime");
     let created = match &launch.runtime {
@@ -142,88 +141,9 @@ impl Gate<'_> {
     }
 }
 
-/// Makes the mount namespace in which the container's mounts live: the kernel takes it down with
-/// the container's last process.
-fn prepare_mounts(launch: &Launch) -> Result<(), CreateError> {
-    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Mounts, error);
-    // Copies taken before the namespace is made go on to share mounts with the host.
-    let shared = shared_sources(launch)?;
-    unshare_mounts().map_err(|error| failed(&error))?;
-    set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree)
-        .map_err(|error| failed(&error))?;
-    leave_out_other_pods(&launch.site.pod)
-        .map_err(|error| CreateError::io(Step::Mounts, &launch.site.pod, &error))?;
-    let rootfs = launch.site.bundle.join("rootfs");
-    mount_overlay(&(&launch.site.rootfs).into(), &rootfs)
-        .map_err(|error| CreateError::io(Step::RootFs, &rootfs, &error))?;
-    for (source, tree) in launch.sources.iter().zip(shared) {
-        let tree = match (tree, &source.kind) {
-            (Some(tree), _) => tree,
-            (None, SourceKind::Beneath(path)) => part_of(&source.volume, path)
-                .map_err(|error| CreateError::io(Step::Mounts, path, &error))?,
-            (None, SourceKind::Shared) => continue,
-        };
-        attach_source(source, tree.as_fd())
-            .map_err(|error| CreateError::io(Step::Mounts, &source.volume, &error))?;
-    }
-    Ok(())
-}
-
-/// Leaves the mounts of all other pods behind.
-///
-/// The runtime makes one more mount namespace and reads its list of mounts thirty times: with a hundred pods that
-/// costs more than all else it does.
-fn leave_out_other_pods(pod: &Path) -> io::Result<()> {
-    let mut others = Vec::new();
-    if let Some(pods) = pod.parent() {
-        for entry in fs::read_dir(pods)? {
-            others.push(entry?.path());
-        }
-    }
-    others.retain(|other| other != pod);
-    match others.is_empty() {
-        true => Ok(()),
-        false => leave_out(others.iter().map(PathBuf::as_path)),
-    }
-}
-
-fn shared_sources(launch: &Launch) -> Result<Vec<Option<OwnedFd>>, CreateError> {
-    let take = |source: &Source| match source.kind {
-        SourceKind::Shared => clone_tree(&source.volume, Depth::Tree).map(Some),
-        SourceKind::Beneath(_) => Ok(None),
-    };
-    let copies = launch.sources.iter().map(|source| {
-        take(source).map_err(|error| CreateError::io(Step::Mounts, &source.volume, &error))
-    });
-    copies.collect()
-}
-
-/// Returns a copy of the mount at a path below a volume's directory; a missing directory is made,
-/// as the kubelet does (0750).
-fn part_of(volume: &Path, path: &Path) -> io::Result<OwnedFd> {
-    let root = open_root(volume)?;
-    let found = match open_at(&root, path, Resolve::Beneath, OFlag::O_PATH) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => make_directories(
-            &root,
-            path,
-            Resolve::Beneath,
-            Mode::from_bits_truncate(0o750),
-        )?,
-        found => found?,
-    };
-    clone_tree(Path::new(&descriptor_path(found.as_fd())), Depth::Tree)
-}
-
-fn attach_source(source: &Source, tree: BorrowedFd<'_>) -> io::Result<()> {
-    if let Some(directory) = source.at.parent() {
-        ensure_dir(directory, 0o700)?;
-    }
-    if fs::metadata(descriptor_path(tree))?.is_dir() {
-        ensure_dir(&source.at, 0o700)?;
-    } else {
-        fs::write(&source.at, "")?;
-    }
-    attach(tree, &source.at)
+fn open_rootfs(launch: &Launch) -> Result<OwnedFd, CreateError> {
+    open_root(&launch.site.bundle.join("rootfs"))
+        .map_err(|error| CreateError::io(Step::RootFs, &launch.site.bundle, &error))
 }
 
 /// A working directory that the image lacks is made, as podman does.
@@ -237,20 +157,6 @@ fn make_working_directory(root: BorrowedFd<'_>, launch: &Launch) -> Result<(), C
         Ok(_) => Ok(()),
         Err(error) => Err(CreateError::io(Step::WorkingDirectory, path, &error)),
     }
-}
-
-/// Makes the cgroup in all hierarchies of version 1, for the container to see; a runtime makes it only in
-/// those it sets limits in. On version 2 the runtime's own is enough.
-fn make_cgroup(launch: &Launch) -> Result<(), CreateError> {
-    let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Cgroup, error);
-    let cgroups = Cgroups::detect().map_err(|error| failed(&error))?;
-    if cgroups.version() == CgroupVersion::V2 {
-        return Ok(());
-    }
-    cgroups
-        .group(Path::new(&launch.site.cgroup))
-        .and_then(|group| group.create())
-        .map_err(|error| failed(&error))
 }
 
 /// A bundle's `config.json` is for its owner only: it has the values of secrets.
@@ -273,8 +179,14 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
         LaunchProgram::OfSpec => Program::OfSpec,
         LaunchProgram::Infra => Program::Infra,
     };
+    let mut told = told(launch);
+    let root = open_rootfs(launch)?;
+    premount(&mut told, root.as_fd())?;
+    drop(root);
+    limit(launch)?;
     let executor = Reporting {
         program,
+        entrance: take_entrance(launch, &told)?.map(Arc::new),
         confinement: Arc::new(Confinement::of(&launch.spec, &launch.site.filters)?),
         report: Arc::new(told_by.into()),
     };
@@ -282,7 +194,7 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
     // A run before this one that was killed leaves its directory, and the runtime refuses it.
     let _ = fs::remove_dir_all(&state);
     fs::create_dir(&state).map_err(|error| CreateError::io(Step::Runtime, &state, &error))?;
-    write_config(&state, &without_confinement(launch))?;
+    write_config(&state, &told)?;
     let has_terminal = launch.has_terminal();
     let console = has_terminal
         .then(|| ConsoleSocket::bind(&launch.site.bundle))
@@ -304,8 +216,8 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
     }
 }
 
-/// Returns what the runtime is told: all but what its last step, which is ours, sees to.
-fn without_confinement(launch: &Launch) -> Spec {
+/// Returns what the runtime is told at most: all but the limits of the cgroup and the last step, which we see to.
+fn told(launch: &Launch) -> Spec {
     let mut spec = launch.spec.clone();
     if let Some(root) = spec.root_mut() {
         root.set_path(launch.site.bundle.join("rootfs"));
@@ -315,6 +227,7 @@ fn without_confinement(launch: &Launch) -> Spec {
     }
     if let Some(linux) = spec.linux_mut() {
         linux.set_seccomp(None);
+        linux.set_resources(None);
     }
     spec
 }

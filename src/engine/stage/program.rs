@@ -21,6 +21,7 @@ use nix::unistd::{AccessFlags, access, execve};
 use super::error::{CreateError, Step};
 use super::infra;
 use crate::engine::confine::Confinement;
+use crate::sys::cgroup::Entrance;
 
 /// What a container's first process becomes.
 #[derive(Debug, Clone)]
@@ -35,6 +36,8 @@ pub(super) enum Program {
 #[derive(Debug, Clone)]
 pub(super) struct Reporting {
     pub(super) program: Program,
+    /// The cgroup that it has to enter itself.
+    pub(super) entrance: Option<Arc<Entrance>>,
     pub(super) confinement: Arc<Confinement>,
     pub(super) report: Arc<OwnedFd>,
 }
@@ -51,10 +54,20 @@ impl Reporting {
     }
 }
 
+impl Reporting {
+    fn enter_cgroup(&self) -> Result<(), CreateError> {
+        let entered = self
+            .entrance
+            .as_ref()
+            .map_or(Ok(()), |entrance| entrance.enter());
+        entered.map_err(|error| CreateError::caused(Step::Cgroup, &error))
+    }
+}
+
 impl Executor for Reporting {
     /// The runtime has left the process the user, in the container's namespaces, with all capabilities.
     fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        let confined = self.confinement.enter();
+        let confined = self.enter_cgroup().and_then(|()| self.confinement.enter());
         let found = confined.and_then(|()| match self.program {
             Program::Infra => Ok(()),
             Program::OfSpec => {

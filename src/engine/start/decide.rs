@@ -1,11 +1,13 @@
 //! Makes what a container needs, gathers the facts about it, and has its launch decided.
 
 use std::collections::BTreeMap;
+use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
+use std::process;
 use std::sync::PoisonError;
 
 use super::bundle::{make_bundle, make_layer};
-use super::{Context, StartError};
+use super::{ADOPTED, Context, Run, StartError};
 use crate::engine::facts::{Facts, Node};
 use crate::engine::installation::EngineError;
 use crate::engine::launch::{
@@ -25,6 +27,7 @@ use crate::model::pod::PodSpec;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
 use crate::sys::namespace::NamespaceKind;
+use crate::sys::tree;
 
 /// A container of the pod: what is wanted of it, what is recorded, and what it is made from.
 pub(super) struct Member<'a> {
@@ -52,7 +55,12 @@ impl Context {
     }
 
     /// Makes the volumes, the bundle and the layer of a container, and decides its launch.
-    pub(super) fn prepare(&self, member: &Member<'_>, fresh: bool) -> Result<Launch, StartError> {
+    pub(super) fn prepare(
+        &self,
+        member: &Member<'_>,
+        run: Run,
+        fresh: bool,
+    ) -> Result<Launch, StartError> {
         let (objects, named_volumes) = self
             .ledger
             .read(|store| Ok((store.objects()?, store.volumes()?)))
@@ -75,10 +83,26 @@ impl Context {
             rootfs: make_layer(&paths.layer(member.name()), lower, fresh)?,
             cgroup: paths.container_cgroup(member.name()),
             filters: self.installation.filters(),
+            bare_namespace: self.bare_namespace(run),
             pod: paths.run,
             bundle,
         };
         self.decide(member, &facts, &places, site)
+    }
+
+    /// Returns the mount namespace that the stages of restarts begin in.
+    ///
+    /// To make it costs what one start saves by it: a container that is started once goes without.
+    fn bare_namespace(&self, run: Run) -> Option<PathBuf> {
+        if run <= ADOPTED + 1 {
+            return None;
+        }
+        let made = self.bare.get_or_init(|| tree::bare_namespace().ok());
+        let number = made.as_ref()?.as_raw_fd();
+        Some(PathBuf::from(format!(
+            "/proc/{}/fd/{number}",
+            process::id()
+        )))
     }
 
     /// Makes what is missing of the pod's volumes, one thread at a time.

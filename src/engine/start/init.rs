@@ -34,6 +34,7 @@ impl Context {
         let site = Site {
             id: self.pod.infra.clone(),
             pod: paths.run.clone(),
+            bare_namespace: None,
             bundle: bundle.clone(),
             rootfs: make_layer(&paths.init_layer(), lower, true)?,
             cgroup: paths.init_cgroup(),

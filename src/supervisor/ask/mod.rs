@@ -122,7 +122,6 @@ fn start(question: &Question) -> io::Result<(Asking, UnixStream)> {
     let child = Command::new("/proc/self/exe")
         .arg(STAGE)
         .env_clear()
-        .current_dir("/")
         .stdin(Stdio::from(input))
         .stdout(Stdio::from(OwnedFd::from(theirs)))
         .stderr(Stdio::from(File::options().write(true).open("/dev/null")?))

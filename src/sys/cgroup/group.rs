@@ -1,12 +1,12 @@
 //! One cgroup: made, joined, listed.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::layout::{CgroupVersion, Cgroups};
+use super::layout::{Cgroups, Hierarchy, Layout};
 use super::{CgroupError, is_gone, refused, write};
 
 const PROCS: &str = "cgroup.procs";
@@ -40,22 +40,20 @@ impl Cgroup<'_> {
     }
 
     fn create_once(&self) -> Result<(), CgroupError> {
-        for mount in self.cgroups.mounts() {
-            let mut dir = mount.to_owned();
-            for part in &self.path {
-                if self.cgroups.version() == CgroupVersion::V2 {
+        match &self.cgroups.layout {
+            Layout::V1(hierarchies) => hierarchies
+                .iter()
+                .try_for_each(|hierarchy| create_in(hierarchy, &self.path)),
+            Layout::V2(mount) => {
+                let mut dir = mount.clone();
+                for part in &self.path {
                     enable_controllers(&dir)?;
+                    dir.push(part);
+                    create_dir(&dir).map_err(refused("making the cgroup", &dir))?;
                 }
-                let parent = dir.clone();
-                dir.push(part);
-                match fs::create_dir(&dir) {
-                    Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-                    other => other.map_err(refused("making the cgroup", &dir))?,
-                }
-                inherit_cpuset(&parent, &dir)?;
+                Ok(())
             }
         }
-        Ok(())
     }
 
     /// Tells whether the cgroup exists in any hierarchy.
@@ -73,6 +71,20 @@ impl Cgroup<'_> {
             write(&dir.join(PROCS), &pid.to_string())?;
         }
         Ok(())
+    }
+
+    /// Opens the cgroup for a process that will have to move into it by itself, wherever it is then.
+    ///
+    /// # Errors
+    /// The cgroup is gone.
+    pub fn entrance(&self) -> Result<Entrance, CgroupError> {
+        let open = |dir: PathBuf| {
+            let path = dir.join(PROCS);
+            let file = fs::OpenOptions::new().write(true).open(&path);
+            file.map_err(refused("opening", &path))
+        };
+        let files = self.dirs().into_iter().map(open);
+        Ok(Entrance(files.collect::<Result<_, _>>()?))
     }
 
     /// Lists the processes in the cgroup and below it; none if it does not exist.
@@ -108,6 +120,15 @@ impl Cgroup<'_> {
         file: &str,
         value: &str,
     ) -> Result<(), CgroupError> {
+        write(&self.file(controller, file)?, value)
+    }
+
+    /// Returns the path of a controller's file.
+    pub(super) fn file(
+        &self,
+        controller: &'static str,
+        file: &str,
+    ) -> Result<PathBuf, CgroupError> {
         let missing = || CgroupError::NoController {
             controller,
             path: Path::new("/").join(&self.path),
@@ -115,10 +136,10 @@ impl Cgroup<'_> {
         let mount = self.cgroups.hierarchy(controller).ok_or_else(missing)?;
         let dir = mount.join(&self.path);
         let path = dir.join(file);
-        if dir.is_dir() && !path.exists() {
-            return Err(missing());
+        match dir.is_dir() && !path.exists() {
+            true => Err(missing()),
+            false => Ok(path),
         }
-        write(&path, value)
     }
 
     /// Writes a value where the kernel was built with what it is about (swap accounting).
@@ -132,6 +153,23 @@ impl Cgroup<'_> {
             Err(CgroupError::NoController { .. }) => Ok(()),
             other => other,
         }
+    }
+}
+
+/// A cgroup held open to be entered.
+#[derive(Debug)]
+pub struct Entrance(Vec<File>);
+
+impl Entrance {
+    /// Moves the calling process with all its threads into the cgroup.
+    ///
+    /// # Errors
+    /// The cgroup is gone.
+    pub fn enter(&self) -> io::Result<()> {
+        // Nought is whoever writes, in whatever PID namespace (cgroups(7)).
+        self.0
+            .iter()
+            .try_for_each(|mut procs| procs.write_all(b"0"))
     }
 }
 
@@ -155,6 +193,29 @@ fn again_if_gone(work: impl Fn() -> Result<(), CgroupError>) -> Result<(), Cgrou
         }
     }
     work()
+}
+
+fn create_dir(dir: &Path) -> io::Result<()> {
+    match fs::create_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
+}
+
+/// Makes a cgroup of version 1 in one of the hierarchies, and those above it if they are missing.
+fn create_in(hierarchy: &Hierarchy, path: &Path) -> Result<(), CgroupError> {
+    let dir = hierarchy.mount.join(path);
+    match (create_dir(&dir), path.parent()) {
+        (Err(error), Some(parent)) if is_gone(&error) && parent != Path::new("") => {
+            create_in(hierarchy, parent)?;
+            create_dir(&dir).map_err(refused("making the cgroup", &dir))?;
+        }
+        (made, _) => made.map_err(refused("making the cgroup", &dir))?,
+    }
+    match hierarchy.has("cpuset") {
+        true => inherit_cpuset(&dir),
+        false => Ok(()),
+    }
 }
 
 /// Enables in a cgroup of version 2 those controllers for its children that it has itself.
@@ -186,14 +247,12 @@ fn is_refusal(error: &io::Error) -> bool {
         .any(|errno| error.raw_os_error() == Some(*errno as i32))
 }
 
-/// Gives a new cpuset of version 1 its parent's processors and memory nodes: an empty one takes
-/// no process. In other hierarchies there are no such files.
-fn inherit_cpuset(parent: &Path, dir: &Path) -> Result<(), CgroupError> {
+/// Gives a new cpuset of version 1 its parent's processors and memory nodes: an empty one takes no process.
+fn inherit_cpuset(dir: &Path) -> Result<(), CgroupError> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        let (from, to) = (parent.join(file), dir.join(file));
-        let empty = fs::read_to_string(&to).is_ok_and(|value| value.trim().is_empty());
-        // On version 2 an empty cpuset means the parent's.
-        if empty && parent.join("cpuset.sched_load_balance").exists() {
+        let to = dir.join(file);
+        if fs::read_to_string(&to).is_ok_and(|value| value.trim().is_empty()) {
+            let from = dir.with_file_name(file);
             let value = fs::read_to_string(&from).map_err(refused("reading", &from))?;
             write(&to, value.trim())?;
         }

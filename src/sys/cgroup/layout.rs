@@ -12,7 +12,13 @@ use crate::sys::mount_table;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hierarchy {
     controllers: Vec<String>,
-    mount: PathBuf,
+    pub(super) mount: PathBuf,
+}
+
+impl Hierarchy {
+    pub(super) fn has(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|name| name == controller)
+    }
 }
 
 /// The cgroup hierarchies of this host.
@@ -80,9 +86,8 @@ impl Cgroups {
             }
         }
         const FLAGS: [&str; 6] = ["rw", "ro", "xattr", "clone_children", "noprefix", "none"];
-        let has_memory = |h: &Hierarchy| h.controllers.iter().any(|name| name == "memory");
         let layout = match unified {
-            Some(mount) if !hierarchies.iter().any(has_memory) => Layout::V2(mount),
+            Some(mount) if !hierarchies.iter().any(|h| h.has("memory")) => Layout::V2(mount),
             _ if hierarchies.is_empty() => return None,
             unified => {
                 // Beside version 1 it has no controllers, but systemd follows processes by it.
@@ -102,6 +107,18 @@ impl Cgroups {
         match self.layout {
             Layout::V1(_) => CgroupVersion::V1,
             Layout::V2(_) => CgroupVersion::V2,
+        }
+    }
+
+    /// Returns where the hierarchy of version 2 is mounted, with the controllers or beside those of version 1.
+    #[must_use]
+    pub fn unified(&self) -> Option<&Path> {
+        match &self.layout {
+            Layout::V1(hierarchies) => hierarchies
+                .iter()
+                .find(|h| h.controllers.is_empty())
+                .map(|h| h.mount.as_path()),
+            Layout::V2(mount) => Some(mount),
         }
     }
 
@@ -147,7 +164,7 @@ impl Cgroups {
         match &self.layout {
             Layout::V1(hierarchies) => hierarchies
                 .iter()
-                .find(|h| h.controllers.iter().any(|name| name == controller))
+                .find(|h| h.has(controller))
                 .map(|h| h.mount.as_path()),
             Layout::V2(mount) => Some(mount),
         }

@@ -1,10 +1,12 @@
 //! How much of the host a cgroup may take.
 
+use std::fs;
+use std::io::Write as _;
 use std::time::Duration;
 
-use super::CgroupError;
 use super::group::Cgroup;
 use super::layout::CgroupVersion;
+use super::{CgroupError, refused};
 
 /// What the processes of a cgroup may use together; what is absent is not limited.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -22,6 +24,15 @@ pub struct CgroupLimits {
     pub cpu_shares: Option<u64>,
 }
 
+/// What may or may not be done with some devices.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeviceRule {
+    /// Whether it is allowed.
+    pub allow: bool,
+    /// Which and what, as version 1 has it: `c 1:3 rwm`, `b *:* m`.
+    pub devices: String,
+}
+
 /// Processor time allowed in each period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CpuQuota {
@@ -29,6 +40,15 @@ pub struct CpuQuota {
     pub quota: Duration,
     /// The period.
     pub period: Duration,
+}
+
+impl CpuQuota {
+    /// Returns so many microseconds in each of so many.
+    #[must_use]
+    pub fn micros(quota: u64, period: u64) -> Self {
+        let [quota, period] = [quota, period].map(Duration::from_micros);
+        Self { quota, period }
+    }
 }
 
 impl Cgroup<'_> {
@@ -55,6 +75,35 @@ impl Cgroup<'_> {
                 self.write("cpu", "cpu.weight", &weight_of(shares).to_string())
             }
         }
+    }
+
+    /// Sets which devices may be used, by rules in order, a later one over an earlier one; on version 2 there is no
+    /// file to write them to, and nothing is set.
+    ///
+    /// # Errors
+    /// The controller is missing, or the kernel refuses a rule.
+    pub fn limit_devices(
+        &self,
+        rules: impl Iterator<Item = DeviceRule>,
+    ) -> Result<(), CgroupError> {
+        if self.cgroups.version() == CgroupVersion::V2 {
+            return Ok(());
+        }
+        let open = |file: &str| {
+            let path = self.file("devices", file)?;
+            let opened = fs::OpenOptions::new().write(true).open(&path);
+            Ok((opened.map_err(refused("opening", &path))?, path))
+        };
+        let (allow, deny) = (open("devices.allow")?, open("devices.deny")?);
+        for rule in rules {
+            let (mut file, path) = match rule.allow {
+                true => (&allow.0, &allow.1),
+                false => (&deny.0, &deny.1),
+            };
+            file.write_all(rule.devices.as_bytes())
+                .map_err(refused("writing", path))?;
+        }
+        Ok(())
     }
 
     fn limit_memory(&self, memory: u64, swap: Option<u64>) -> Result<(), CgroupError> {

@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-pub use group::Cgroup;
+pub use group::{Cgroup, Entrance};
 pub use layout::{CgroupVersion, Cgroups};
-pub use limits::{CgroupLimits, CpuQuota};
+pub use limits::{CgroupLimits, CpuQuota, DeviceRule};
 pub use usage::CgroupUsage;
 
 /// What went wrong with a cgroup.
