@@ -41,6 +41,9 @@ pub enum Error {
     /// What was found in manifests, already shown with its places.
     #[error("{0}")]
     Manifest(String),
+    /// What was noted of manifests is lost.
+    #[error(transparent)]
+    Lost(#[from] crate::manifest::Lost),
     /// A manifest that did not come.
     #[error(transparent)]
     Fetch(crate::image::registry::FetchError),

@@ -138,6 +138,7 @@ pub fn report(error: &Error) -> Report {
         | Error::Engine(_)
         | Error::Networks(_)
         | Error::Unmet(_)
+        | Error::Lost(_)
         | Error::Fetch(_)
         | Error::Catalog(_)
         | Error::Copy(_)

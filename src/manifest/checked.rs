@@ -8,10 +8,11 @@ use super::decode::Object;
 use super::document::Document;
 use super::pieces::Piece;
 use super::read::{Kinds, Read, Reading};
-use super::rules::{self, Outline};
+use super::rules::{self, PieceFacts};
 use super::source::{At, FindingType, Findings, Located};
 use super::suppress::Suppressions;
 use super::validate::{Objects, ValidateOptions};
+use super::verdict::{Named, Names};
 
 /// What tells an object from the others: its input, its document and its title.
 pub(super) type Key = (usize, Option<usize>, Option<Arc<str>>);
@@ -26,14 +27,12 @@ pub(super) fn key(document: &Document) -> Key {
     (document.input(), Some(document.index()), document.title())
 }
 
-/// Findings and outlines; the objects themselves only if they are asked for.
+/// Findings, and what else is to be shown; the objects themselves only if they are asked for.
 #[derive(Debug, Default)]
 pub(super) struct Checked {
     pub(super) reading: Reading,
-    pub(super) outlines: Vec<Outline>,
+    pub(super) names: Names,
     pub(super) suppressions: Suppressions,
-    /// The kinds that its own manifests define.
-    pub(super) defined: CustomKinds,
     /// Objects of kinds that nothing is known of yet.
     pub(super) unknown: Vec<Unknown>,
     /// The objects that nothing is to be told of.
@@ -48,18 +47,39 @@ pub(super) struct Unknown {
     pub(super) kind: Box<str>,
 }
 
+/// What all pieces share, and of which nothing is kept for each.
+#[derive(Debug, Default)]
+pub(super) struct Shared {
+    /// The kinds that its own manifests define.
+    pub(super) defined: CustomKinds,
+    /// How many objects there are, and how many of them nothing is to be told of.
+    pub(super) objects: usize,
+    pub(super) skipped: usize,
+    /// What is to be seen together.
+    pub(super) facts: PieceFacts,
+}
+
 impl Checked {
     /// Holds the objects of a piece against the rules, each for itself.
-    pub(super) fn of(piece: &Piece, mut reading: Reading, options: &ValidateOptions) -> Self {
+    pub(super) fn of(
+        piece: &Piece,
+        mut reading: Reading,
+        options: &ValidateOptions,
+    ) -> (Self, Shared) {
         let mut checked = Self::default();
+        let mut shared = Shared {
+            facts: PieceFacts::of(piece.place),
+            objects: reading.objects.len(),
+            ..Shared::default()
+        };
         rules::check_each(&mut reading, options.extent);
         if options.kinds == Kinds::BuiltIn {
             rules::check_unplayed(&mut reading);
-            checked.custom_kinds(&mut reading, &options.custom);
+            checked.custom_kinds(&mut reading, &options.custom, &mut shared.defined);
         }
         for read in &reading.objects {
             let document = &read.document;
-            checked.outlines.push(Outline::of(read, options.extent));
+            rules::note(read, options.extent, &mut shared.facts);
             if options.reject.iter().any(|pattern| pattern.fits(document)) {
                 reading.findings.extend(document.locate(rejected(document)));
             }
@@ -67,23 +87,53 @@ impl Checked {
                 checked.skipped.push(key(document));
             }
         }
-        let (input, source) = (piece.input, &piece.source);
+        if !checked.skipped.is_empty() {
+            let skipped: BTreeSet<&Key> = checked.skipped.iter().collect();
+            let is_skipped = |read: &&Read| skipped.contains(&key(&read.document));
+            shared.skipped = reading.objects.iter().filter(is_skipped).count();
+        }
+        let (input, source) = (piece.place.input, &piece.source);
         let range = piece.range.clone();
         checked.suppressions = Suppressions::of(input, source, range, &reading.objects);
-        if options.objects == Objects::Forget {
+        if options.objects != Objects::Forget {
+            checked.names = names(piece, &reading);
+        }
+        if options.objects != Objects::Keep {
             reading.objects = Vec::new();
         }
         // Most files have one object: what is kept of each is not to have room for more.
         reading.findings.shrink_to_fit();
-        checked.outlines.shrink_to_fit();
         checked.reading = reading;
-        checked
+        (checked, shared)
+    }
+
+    /// Tells whether there is nothing to keep.
+    pub(super) fn is_empty(&self) -> bool {
+        let Self {
+            reading,
+            names,
+            suppressions,
+            unknown,
+            skipped,
+        } = self;
+        reading.objects.is_empty()
+            && reading.findings.is_empty()
+            && names.files.is_empty()
+            && names.objects.is_empty()
+            && suppressions.is_empty()
+            && unknown.is_empty()
+            && skipped.is_empty()
     }
 
     /// Checks the objects of kinds that are defined before them or in their own piece, and notes the others.
-    fn custom_kinds(&mut self, reading: &mut Reading, given: &CustomKinds) {
+    fn custom_kinds(
+        &mut self,
+        reading: &mut Reading,
+        given: &CustomKinds,
+        defined: &mut CustomKinds,
+    ) {
         for read in &reading.objects {
-            self.defined.define(&read.document);
+            defined.define(&read.document);
         }
         let findings = reading.findings.iter();
         let unknown = findings.filter(|one| one.finding.kind == FindingType::UnknownKind);
@@ -93,7 +143,7 @@ impl Checked {
             let mut found = Findings::default();
             crd::check_definition(document, &mut found);
             let object = key(document);
-            let mut known = [&self.defined, given].into_iter();
+            let mut known = [&*defined, given].into_iter();
             if let Some(kinds) = known.find(|kinds| kinds.has(document)) {
                 kinds.check(document, &mut found);
                 settled.insert(object);
@@ -110,18 +160,16 @@ impl Checked {
     }
 
     /// Makes room for what came of these pieces, so that it is not moved again and again.
-    pub(super) fn reserve<'c>(&mut self, pieces: impl Iterator<Item = &'c Self> + Clone) {
-        let findings = pieces.clone().map(|one| one.reading.findings.len());
+    pub(super) fn reserve<'c>(&mut self, pieces: impl Iterator<Item = &'c Self>) {
+        let findings = pieces.map(|one| one.reading.findings.len());
         self.reading.findings.reserve_exact(findings.sum());
-        let outlines = pieces.map(|one| one.outlines.len());
-        self.outlines.reserve_exact(outlines.sum());
     }
 
     /// Adds what came of the piece behind it.
     pub(super) fn append(&mut self, mut later: Self) {
         self.reading.objects.append(&mut later.reading.objects);
         self.reading.findings.append(&mut later.reading.findings);
-        self.outlines.append(&mut later.outlines);
+        self.names.append(later.names);
         self.suppressions.append(later.suppressions);
         self.unknown.append(&mut later.unknown);
         self.skipped.append(&mut later.skipped);
@@ -131,13 +179,30 @@ impl Checked {
     pub(super) fn renumber(&mut self, before: usize) {
         self.reading.renumber(before);
         self.suppressions.renumber(before);
-        for outline in &mut self.outlines {
-            outline.renumber(before);
+        for object in &mut self.names.objects {
+            object.document += before;
         }
         let unknown = self.unknown.iter_mut().map(|one| &mut one.object);
         for (_, document, _) in unknown.chain(&mut self.skipped) {
             *document = document.map(|document| document + before);
         }
+    }
+}
+
+/// Names a piece's source, with its first piece, and its objects.
+fn names(piece: &Piece, reading: &Reading) -> Names {
+    let is_first = piece.place.number == 0;
+    let named = |read: &Read| Named {
+        input: read.document.input(),
+        document: read.document.index(),
+        title: read.document.title(),
+    };
+    Names {
+        files: is_first
+            .then(|| piece.source.shared_name())
+            .into_iter()
+            .collect(),
+        objects: reading.objects.iter().map(named).collect(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What is kept of a source's text to show where a finding stands.
 
+use super::packed::{Packer, Unpacker};
 use super::source::Span;
 use super::text::{Source, ceil_char_boundary, floor_char_boundary};
 
@@ -41,6 +42,22 @@ impl Excerpt {
             text: line[kept].into(),
             end_line: last.line,
             end_column: last.column,
+        }
+    }
+
+    pub(super) fn pack(&self, into: &mut Packer) {
+        into.text(&self.text);
+        let numbers = [self.start, self.length, self.end_line, self.end_column];
+        numbers.into_iter().for_each(|number| into.number(number));
+    }
+
+    pub(super) fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            text: from.text().into(),
+            start: from.small(),
+            length: from.small(),
+            end_line: from.small(),
+            end_column: from.small(),
         }
     }
 

@@ -1,15 +1,14 @@
 //! Where sources come from.
 
-use std::convert::Infallible;
-
+use super::sorted::Lost;
 use super::text::Source;
 
 /// A source that is opened when its turn comes, and forgotten when it was read.
 ///
 /// It may be opened again, to look at what others turned out to define.
-pub trait Input: Sync {
-    /// Why a source cannot be opened.
-    type Error: Send;
+pub trait Input: Send + Sync {
+    /// Why a source cannot be opened, or what was put aside while others were read is lost.
+    type Error: From<Lost> + Send;
 
     /// Opens the source.
     ///
@@ -19,9 +18,9 @@ pub trait Input: Sync {
 }
 
 impl Input for Source {
-    type Error = Infallible;
+    type Error = Lost;
 
-    fn open(&self) -> Result<Source, Infallible> {
+    fn open(&self) -> Result<Source, Lost> {
         Ok(self.clone())
     }
 }

@@ -1,9 +1,9 @@
 //! Inputs cut into pieces that are read at the same time, and put together again in their order.
 //!
-//! An input is opened when the pieces of those before it are taken, so that a few of them are in memory at a time,
-//! however many there are.
+//! An input is looked for and opened when the pieces of those before it are taken, so that a few of them are in
+//! memory at a time, however many there are.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::Scope;
@@ -18,12 +18,17 @@ const PIECE: usize = 512 << 10;
 /// Less than this is read faster by one thread alone.
 const WORTH_A_THREAD: usize = 128 << 10;
 
+/// Where a piece stands: the number of its input, and its number there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(super) struct Place {
+    pub(super) input: usize,
+    pub(super) number: usize,
+}
+
 /// A source, or some of its documents.
 pub(super) struct Piece {
-    pub(super) input: usize,
+    pub(super) place: Place,
     pub(super) source: Source,
-    /// The number of the piece in its source.
-    number: usize,
     /// None for all of it.
     parts: Option<Vec<Range<usize>>>,
     /// The bytes from the piece before to the one behind it.
@@ -31,15 +36,10 @@ pub(super) struct Piece {
 }
 
 impl Piece {
-    /// Returns where it stands: its input, and its number there.
-    pub(super) fn place(&self) -> (usize, usize) {
-        (self.input, self.number)
-    }
-
     /// Reads the piece; tells how many documents it is.
     fn read(&self, options: &ReadOptions) -> (Reading, usize) {
         let mut reading = Reading::default();
-        let (input, source) = (self.input, &self.source);
+        let (input, source) = (self.place.input, &self.source);
         let documents = match &self.parts {
             None => read_source(input, source, options, &mut reading),
             Some(parts) => read_parts(input, source, parts, options, &mut reading),
@@ -48,92 +48,111 @@ impl Piece {
     }
 }
 
-/// What came of a piece.
+/// What came of all pieces.
 pub(super) struct Done<T> {
-    pub(super) input: usize,
-    number: usize,
-    pub(super) file: Arc<str>,
-    /// How many documents of its source stand before it.
-    pub(super) before: usize,
-    pub(super) outcome: T,
+    /// How many inputs there are.
+    pub(super) inputs: usize,
+    pub(super) before: Before,
+    /// In the order of the inputs.
+    pub(super) outcomes: Vec<(Place, T)>,
+}
+
+/// Makes something of a piece, of the input that it is from, and of what was read.
+pub(super) type Finish<'f, I, T> = dyn Fn(&Piece, &Arc<I>, Reading) -> Option<T> + Sync + 'f;
+
+/// How many documents of its source stand before a piece.
+#[derive(Debug, Default)]
+pub(super) struct Before(BTreeMap<Place, usize>);
+
+impl Before {
+    pub(super) fn of(&self, place: Place) -> usize {
+        self.0.get(&place).copied().unwrap_or_default()
+    }
+
+    /// Takes how many documents the pieces have that are not all of their source.
+    fn after(mut documents: BTreeMap<Place, usize>) -> Self {
+        let (mut current, mut before) = (0, 0);
+        for (place, count) in &mut documents {
+            if place.input != current {
+                (current, before) = (place.input, 0);
+            }
+            before += std::mem::replace(count, before);
+        }
+        Self(documents)
+    }
 }
 
 /// Reads inputs in as many threads as there are processors, and has each piece finished as soon as it is read.
 ///
-/// The outcomes are in the order of the inputs, and the same whatever the number of threads.
+/// The outcomes, where there are any, are the same whatever the number of threads; of a small source that has none
+/// nothing is kept.
 ///
 /// # Errors
 /// An input cannot be opened: the first such one.
 pub(super) fn read_in_parallel<I: Input, T: Send>(
-    inputs: &[I],
+    inputs: impl Iterator<Item = Result<I, I::Error>> + Send,
     options: &ReadOptions,
-    finish: &(dyn Fn(&Piece, Reading) -> T + Sync),
-) -> Result<Vec<Done<T>>, I::Error> {
+    finish: &Finish<'_, I, T>,
+) -> Result<Done<T>, I::Error> {
     let work = Work {
         queue: Mutex::new(Queue {
-            inputs: inputs.iter(),
+            inputs: Some(inputs),
             opened: 0,
             bytes: 0,
             pieces: VecDeque::new(),
         }),
-        done: Mutex::new(Vec::new()),
+        documents: Mutex::default(),
+        outcomes: Mutex::default(),
         options,
         finish,
     };
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
     std::thread::scope(|scope| work.run(scope, processors - 1))?;
-    let done = work.done.into_inner();
-    let mut done = done.unwrap_or_else(PoisonError::into_inner);
-    done.sort_by_key(|one| (one.input, one.number));
-    number_through(&mut done);
-    Ok(done)
-}
-
-/// Counts the documents before each piece, which has only its own number of them.
-fn number_through<T>(done: &mut [Done<T>]) {
-    let (mut current, mut before) = (0, 0);
-    for one in done {
-        if one.input != current {
-            (current, before) = (one.input, 0);
-        }
-        let documents = std::mem::replace(&mut one.before, before);
-        before += documents;
-    }
+    let mut outcomes = unlocked(work.outcomes);
+    outcomes.sort_by_key(|(place, _)| *place);
+    Ok(Done {
+        inputs: unlocked(work.queue).opened,
+        before: Before::after(unlocked(work.documents)),
+        outcomes,
+    })
 }
 
 /// What the threads share.
-struct Work<'w, I, T> {
-    queue: Mutex<Queue<'w, I>>,
-    done: Mutex<Vec<Done<T>>>,
+struct Work<'w, N, I, T> {
+    queue: Mutex<Queue<N, I>>,
+    /// How many documents there are in each piece of a source that has several.
+    documents: Mutex<BTreeMap<Place, usize>>,
+    outcomes: Mutex<Vec<(Place, T)>>,
     options: &'w ReadOptions,
-    finish: &'w (dyn Fn(&Piece, Reading) -> T + Sync),
+    finish: &'w Finish<'w, I, T>,
 }
 
-impl<I: Input, T: Send> Work<'_, I, T> {
+impl<N, I: Input, T: Send> Work<'_, N, I, T>
+where
+    N: Iterator<Item = Result<I, I::Error>> + Send,
+{
     /// Reads piece after piece, with `helpers` more threads once that is worth it.
     fn run<'s, 'e>(&'s self, scope: &'s Scope<'s, 'e>, helpers: usize) -> Result<(), I::Error> {
         let mut helping = Vec::new();
         loop {
-            let (piece, is_much) = {
+            let ((piece, input), is_much) = {
                 let mut queue = lock(&self.queue);
-                let Some(piece) = queue.take()? else {
+                let Some(next) = queue.take()? else {
                     break;
                 };
-                (piece, queue.bytes > WORTH_A_THREAD)
+                (next, queue.bytes > WORTH_A_THREAD)
             };
             if is_much && helping.is_empty() {
                 let helper = |_| scope.spawn(|| self.run(scope, 0));
                 helping = (0..helpers).map(helper).collect();
             }
             let (reading, documents) = piece.read(self.options);
-            let outcome = (self.finish)(&piece, reading);
-            lock(&self.done).push(Done {
-                input: piece.input,
-                number: piece.number,
-                file: piece.source.shared_name(),
-                before: documents,
-                outcome,
-            });
+            if piece.parts.is_some() {
+                lock(&self.documents).insert(piece.place, documents);
+            }
+            if let Some(outcome) = (self.finish)(&piece, &input, reading) {
+                lock(&self.outcomes).push((piece.place, outcome));
+            }
         }
         for helper in helping {
             match helper.join() {
@@ -149,25 +168,36 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn unlocked<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// What is still to be read.
-struct Queue<'w, I> {
-    inputs: std::slice::Iter<'w, I>,
+struct Queue<N, I> {
+    /// None once one was not found or not opened.
+    inputs: Option<N>,
     opened: usize,
     /// How much was opened so far.
     bytes: usize,
-    pieces: VecDeque<Piece>,
+    pieces: VecDeque<(Piece, Arc<I>)>,
 }
 
-impl<I: Input> Queue<'_, I> {
-    /// Returns the next piece; after an error there is none.
-    fn take(&mut self) -> Result<Option<Piece>, I::Error> {
+impl<N, I: Input> Queue<N, I>
+where
+    N: Iterator<Item = Result<I, I::Error>>,
+{
+    /// Returns the next piece and its input; after an error there is none.
+    fn take(&mut self) -> Result<Option<(Piece, Arc<I>)>, I::Error> {
         while self.pieces.is_empty() {
-            let Some(input) = self.inputs.next() else {
+            let Some(input) = self.inputs.as_mut().and_then(Iterator::next) else {
                 return Ok(None);
             };
-            let source = input.open().inspect_err(|_| self.inputs = [].iter())?;
+            let opened = input.and_then(|input| Ok((input.open()?, input)));
+            let (source, input) = opened.inspect_err(|_| self.inputs = None)?;
             self.bytes += source.text().len();
-            self.pieces = pieces(self.opened, source);
+            let input = Arc::new(input);
+            let pieces = pieces(self.opened, source).into_iter();
+            self.pieces = pieces.map(|piece| (piece, Arc::clone(&input))).collect();
             self.opened += 1;
         }
         Ok(self.pieces.pop_front())
@@ -178,9 +208,8 @@ impl<I: Input> Queue<'_, I> {
 fn pieces(input: usize, source: Source) -> VecDeque<Piece> {
     let text = source.text();
     let whole = Piece {
-        input,
+        place: Place { input, number: 0 },
         source: source.clone(),
-        number: 0,
         parts: None,
         range: 0..text.len(),
     };
@@ -198,10 +227,10 @@ fn pieces(input: usize, source: Source) -> VecDeque<Piece> {
         let end = split.peek().map_or(text.len(), |next| next.start);
         parts.push(part);
         if end - start >= PIECE || end == text.len() {
+            let number = pieces.len();
             pieces.push_back(Piece {
-                input,
+                place: Place { input, number },
                 source: source.clone(),
-                number: pieces.len(),
                 parts: Some(std::mem::take(&mut parts)),
                 range: start..end,
             });
@@ -235,14 +264,15 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let at_once = read(&sources, &options);
-        let in_pieces = read_in_parallel(&sources, &options, &|_, reading| reading);
-        let Ok(in_pieces) = in_pieces;
-        assert!(in_pieces.len() > 3);
+        let inputs = sources.iter().map(Ok);
+        let done = read_in_parallel(inputs, &options, &|_, _, reading| Some(reading));
+        let done = done.expect("the sources are in memory");
+        assert!(done.outcomes.len() > 3);
         let mut joined = Reading::default();
-        for mut piece in in_pieces {
-            piece.outcome.renumber(piece.before);
-            joined.objects.append(&mut piece.outcome.objects);
-            joined.findings.append(&mut piece.outcome.findings);
+        for (place, mut piece) in done.outcomes {
+            piece.renumber(done.before.of(place));
+            joined.objects.append(&mut piece.objects);
+            joined.findings.append(&mut piece.findings);
         }
         assert!(at_once.objects.len() > 1000);
         assert_eq!(places(&at_once), places(&joined));

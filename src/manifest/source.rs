@@ -9,6 +9,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::excerpt::Excerpt;
+use super::packed::{Packer, Unpacker};
 use super::text::Source;
 
 /// A half-open range of bytes in one source, with the line and column of its start.
@@ -20,6 +21,24 @@ pub struct Span {
     pub end: usize,
     pub line: u32,
     pub column: u32,
+}
+
+impl Span {
+    pub(super) fn pack(self, into: &mut Packer) {
+        into.length(self.start);
+        into.length(self.end);
+        into.number(self.line);
+        into.number(self.column);
+    }
+
+    pub(super) fn unpack(from: &mut Unpacker<'_>) -> Self {
+        Self {
+            start: from.length(),
+            end: from.length(),
+            line: from.small(),
+            column: from.small(),
+        }
+    }
 }
 
 /// One step down into an object.

@@ -109,6 +109,11 @@ impl Suppressions {
         }
     }
 
+    /// Tells whether there are none, and nothing wrong with any.
+    pub(super) fn is_empty(&self) -> bool {
+        self.all.is_empty() && self.faults.is_empty()
+    }
+
     /// Adds those of a later piece.
     pub(super) fn append(&mut self, mut later: Self) {
         self.all.append(&mut later.all);

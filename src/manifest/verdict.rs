@@ -22,13 +22,31 @@ impl Named {
     }
 }
 
-/// What was read, by name, and what is wrong with it.
+/// What was read, by name.
+#[derive(Debug, Default)]
+pub struct Names {
+    pub files: Vec<Arc<str>>,
+    /// In the order they were written.
+    pub objects: Vec<Named>,
+}
+
+impl Names {
+    /// Adds what stands behind it.
+    pub(super) fn append(&mut self, mut later: Self) {
+        self.files.append(&mut later.files);
+        self.objects.append(&mut later.objects);
+    }
+}
+
+/// What was read, and what is wrong with it.
 #[derive(Debug, Default)]
 pub struct Verdict {
-    /// The names of the sources.
-    pub files: Vec<Arc<str>>,
-    /// The objects in the order they were written.
-    pub objects: Vec<Named>,
+    /// How many sources there are.
+    pub files: usize,
+    /// How many objects were not left out.
+    pub objects: usize,
+    /// All of them, if they were to be named.
+    pub names: Names,
     /// In the order of their places.
     pub findings: Vec<Located>,
     /// How many findings a reason was given for.

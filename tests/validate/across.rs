@@ -169,6 +169,49 @@ fn an_object_that_stands_twice() {
 }
 
 #[test]
+fn objects_that_stand_far_apart() {
+    let map = |name: &str, key: &str| {
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: {name}}}\ndata: {{{key}: x}}\n")
+    };
+    let pod = pod(
+        "web",
+        &with_container(", ports: [{name: http, containerPort: 80, hostPort: 80}]").replace(
+            "{containers",
+            "{volumes: [{name: v, configMap: {name: last, items: [{key: k, path: k}]}}], containers",
+        ),
+    );
+    // More is to be seen together than stays in memory.
+    let between = (0..20).map(|file| {
+        let maps = (0..300).map(|number| map(&format!("m-{file}-{number}"), "k"));
+        (
+            format!("{file:02}.yaml"),
+            maps.collect::<Vec<_>>().join("---\n"),
+        )
+    });
+    let between: Vec<(String, String)> = between.collect();
+    let ends = [
+        map("m-0-0", "k"),
+        service("web", "{port: 1, targetPort: https}"),
+        map("last", "l"),
+    ];
+    let ends = ends.join("---\n");
+    let mut files: Vec<(&str, &str)> = vec![("00-first.yaml", &pod), ("99-last.yaml", &ends)];
+    files.extend(
+        between
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str())),
+    );
+    assert_eq!(
+        Manifests::of(&files).findings(&["."]),
+        [
+            "warning Warning spec.volumes[0].configMap.items[0].key: ConfigMap \"last\" has no key \"k\"",
+            "warning Warning metadata.name: ConfigMap \"m-0-0\" stands at ./00.yaml:3 already",
+            "warning Warning spec.ports[0].targetPort: no pod behind this service has a port of the name \"https\"",
+        ]
+    );
+}
+
+#[test]
 fn a_port_of_the_host_that_is_wanted_twice() {
     let port = with_container(", ports: [{containerPort: 80, hostPort: 80}]");
     assert_eq!(

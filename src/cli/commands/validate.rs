@@ -23,7 +23,8 @@ pub(super) fn validate<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let options = options(arguments)?;
-    let mut validation = Validation::start(&inputs(&arguments.files)?, &options)?;
+    let mut validation =
+        Validation::start(inputs(&arguments.files)?.into_iter().map(Ok), &options)?;
     if arguments.target == Target::Host {
         this_host(global, &mut validation)?;
     }
@@ -63,9 +64,10 @@ fn options(arguments: &Validate) -> Result<ValidateOptions, Error> {
         },
         skip: arguments.skip.clone(),
         reject: arguments.reject.clone(),
-        objects: match arguments.target {
-            Target::Host => Objects::Keep,
-            Target::Cluster => Objects::Forget,
+        objects: match (arguments.target, arguments.output) {
+            (Target::Host, _) => Objects::Keep,
+            (Target::Cluster, ReportForm::Junit) => Objects::Name,
+            (Target::Cluster, _) => Objects::Forget,
         },
         ..ValidateOptions::default()
     })

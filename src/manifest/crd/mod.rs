@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::document::Document;
+use super::pieces::Place;
 use super::read::{Kinds, ReadOptions, UnknownFields, read};
 use super::source::{At, FindingType, Findings, Located};
 use super::text::Source;
@@ -33,9 +34,6 @@ pub struct CustomKinds(BTreeMap<(String, String), Arc<Custom>>);
 /// The kinds that are defined in many places, read in any order: of each the one that stands last.
 #[derive(Debug, Default)]
 pub(super) struct Definitions(BTreeMap<(String, String), (Place, Arc<Custom>)>);
-
-/// Where something stands: its input, and the piece of it.
-type Place = (usize, usize);
 
 impl Definitions {
     /// Adds what is defined at a place.
@@ -242,8 +240,12 @@ mod tests {
         };
         for order in [[0, 1], [1, 0]] {
             let mut definitions = Definitions::default();
-            for place in order {
-                definitions.add((place, 0), kinds(place == 1));
+            for input in order {
+                let at = Place {
+                    input,
+                    ..Place::default()
+                };
+                definitions.add(at, kinds(input == 1));
             }
             assert!(definitions.over(kinds(false)).serves("a.b/v1", "C"));
         }

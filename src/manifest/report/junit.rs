@@ -9,6 +9,8 @@ use crate::manifest::source::{Located, Severity};
 use crate::manifest::verdict::Verdict;
 
 /// A verdict in JUnit's form; an object with an error is a failed case.
+///
+/// It has the objects that were to be named.
 #[derive(Debug, Clone, Copy)]
 pub struct JUnit<'v>(pub &'v Verdict);
 
@@ -26,7 +28,7 @@ impl fmt::Display for JUnit<'_> {
             cases().count(),
             cases().filter(|case| has_failed(case)).count()
         )?;
-        for (name, cases) in self.0.files.iter().zip(&suites) {
+        for (name, cases) in self.0.names.files.iter().zip(&suites) {
             suite(f, name, cases)?;
         }
         writeln!(f, "</testsuites>")
@@ -34,8 +36,8 @@ impl fmt::Display for JUnit<'_> {
 }
 
 fn suites(verdict: &Verdict) -> Vec<Vec<Case<'_>>> {
-    let mut suites = vec![BTreeMap::<_, Vec<_>>::new(); verdict.files.len()];
-    for object in &verdict.objects {
+    let mut suites = vec![BTreeMap::<_, Vec<_>>::new(); verdict.names.files.len()];
+    for object in &verdict.names.objects {
         if let Some(suite) = suites.get_mut(object.input) {
             suite
                 .entry((Some(object.document), object.title.as_deref()))

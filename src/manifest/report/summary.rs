@@ -33,8 +33,8 @@ impl Counts {
             .map(|located| (located.input, located.document, &located.object))
             .collect();
         Self {
-            files: verdict.files.len(),
-            objects: verdict.objects.len(),
+            files: verdict.files,
+            objects: verdict.objects,
             invalid: invalid.len(),
             errors: of(Severity::Error).count(),
             warnings: of(Severity::Warning).count(),

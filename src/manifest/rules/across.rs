@@ -4,203 +4,179 @@
 //! in hand and runs them on one host. Everything here is a warning: the other half may be there
 //! already.
 
-use std::collections::{HashMap, HashSet};
-
-use super::behind::Pods;
-use super::outline::{Gives, Need, Outline, ServicePort, What};
+use super::behind;
+use super::facts::{Fact, Facts, Order, Port, Subject, split};
+use super::told::Told;
+use crate::manifest::packed::Unpacker;
+use crate::manifest::pieces::Before;
+use crate::manifest::sorted::{Lost, Sorted};
 use crate::manifest::source::Located;
 
-/// Checks the needs of objects against what all of them give.
-pub(in crate::manifest) fn check_across(outlines: &[Outline]) -> Vec<Located> {
-    let known = Known::of(outlines);
-    let mut taken = Taken::default();
-    let mut found = Vec::new();
-    for outline in outlines {
-        for need in &outline.needs {
-            let message = taken
-                .unmet(&known, outline, need)
-                .or_else(|| known.unmet(outline, need));
-            found.extend(message.map(|message| outline.warning(need, message)));
-        }
-        taken.add_host_ports(outline);
+/// Checks what objects need against what all of them give.
+///
+/// # Errors
+/// What was put aside cannot be read.
+pub(in crate::manifest) fn check_across(
+    facts: Facts,
+    before: &Before,
+) -> Result<Vec<Located>, Lost> {
+    let mut unmet = Vec::new();
+    of_subjects(&facts.subjects.sorted(), &mut unmet)?;
+    let (choosers, pods) = (facts.choosers.sorted(), facts.pods.sorted());
+    behind::of_choosers(&choosers, &pods, facts.room, &mut unmet)?;
+    unmet.sort_unstable_by_key(|one| one.order);
+    let mut found: Vec<Located> = Vec::with_capacity(unmet.len());
+    for Unmet {
+        order,
+        told,
+        message,
+    } in unmet
+    {
+        let told = Told::unpack(&told);
+        let mut warning = told.warning(order.input as usize, message, found.last());
+        warning.renumber(before.of(order.place()));
+        found.push(warning);
     }
-    found
+    Ok(found)
 }
 
-const CLAIM: &str = "PersistentVolumeClaim";
-
-/// An object's kind, namespace and name.
-type Name<'o> = (&'o str, &'o str, &'o str);
-
-/// Returns the name of an object in the namespace of another.
-fn of_namespace<'o>(outline: &'o Outline, kind: &'o str, name: &'o str) -> Name<'o> {
-    (kind, outline.namespace(), name)
+/// Something that nothing gives, or that another has.
+#[derive(Debug)]
+pub(super) struct Unmet {
+    pub(super) order: Order,
+    /// Where it is asked for.
+    pub(super) told: Box<[u8]>,
+    pub(super) message: String,
 }
 
-/// All that objects give.
-struct Known<'o> {
-    names: HashSet<Name<'o>>,
-    keys: HashMap<Name<'o>, &'o [Box<str>]>,
-    served: HashMap<Name<'o>, &'o [(i32, Box<str>)]>,
-    claims_for_one: HashSet<Name<'o>>,
-    pods: Pods<'o>,
-}
-
-impl<'o> Known<'o> {
-    fn of(outlines: &'o [Outline]) -> Self {
-        let mut known = Self {
-            names: HashSet::new(),
-            keys: HashMap::new(),
-            served: HashMap::new(),
-            claims_for_one: HashSet::new(),
-            pods: Pods::of(outlines),
+fn of_subjects(facts: &Sorted, unmet: &mut Vec<Unmet>) -> Result<(), Lost> {
+    let mut facts = facts.merge()?;
+    let (mut subject, mut known) = (Vec::new(), Known::default());
+    while let Some((key, value)) = facts.next()? {
+        let (about, order) = split(key);
+        if *about != *subject {
+            known = Known::default();
+            subject.clear();
+            subject.extend_from_slice(about);
+        }
+        let mut value = Unpacker::new(value);
+        let fact = Fact::unpack(&mut value);
+        let told = value.rest();
+        let message = match Subject::unpack(about) {
+            Subject::Object { kind, name, .. } => known.object(kind, name, fact, told),
+            Subject::HostPort { number, protocol } => {
+                let other = known.host_port(order, fact, told);
+                other.map(|other| format!("host port {number}/{protocol} is wanted by {other} too"))
+            }
         };
-        for outline in outlines {
-            let Some(name) = &outline.name else {
-                continue;
-            };
-            let name = of_namespace(outline, &outline.kind, name);
-            known.names.insert(name);
-            match &outline.gives {
-                Gives::Keys(keys) => {
-                    known.keys.insert(name, keys);
-                }
-                Gives::Ports(ports) => {
-                    known.served.insert(name, ports);
-                }
-                Gives::ClaimForOne => {
-                    known.claims_for_one.insert(name);
-                }
-                Gives::Nothing | Gives::Pods { .. } => {}
-            }
-        }
-        known
+        unmet.extend(message.map(|message| Unmet {
+            order,
+            told: told.into(),
+            message,
+        }));
     }
-
-    /// Says what is wrong about a need that only one of the objects has to meet.
-    fn unmet(&self, outline: &Outline, need: &Need) -> Option<String> {
-        match &need.what {
-            What::OwnName | What::HostPort { .. } | What::Claim(_) => None,
-            What::Object { kind, name } => {
-                let is_there = self.names.contains(&of_namespace(outline, kind, name));
-                (!is_there).then(|| format!("{kind} {name:?} is not among these manifests"))
-            }
-            What::Key { kind, name, key } => {
-                let keys = self.keys.get(&of_namespace(outline, kind, name))?;
-                let is_there = keys.binary_search(key).is_ok();
-                (!is_there).then(|| format!("{kind} {name:?} has no key {key:?}"))
-            }
-            What::Pods => {
-                let is_none = self.pods.chosen(outline).next().is_none();
-                is_none.then(|| "no pod among these manifests has these labels".to_owned())
-            }
-            What::PortOfName(wanted) => {
-                let mut pods = self.pods.chosen(outline).peekable();
-                pods.peek()?;
-                let is_there = pods.any(|pod| pod.ports.iter().any(|(_, name)| name == wanted));
-                (!is_there).then(|| {
-                    format!("no pod behind this service has a port of the name {wanted:?}")
-                })
-            }
-            What::PortOfNumber(wanted) => {
-                // many pods declare no port at all
-                let ports = self.pods.chosen(outline).flat_map(|pod| pod.ports);
-                let mut ports = ports.peekable();
-                ports.peek()?;
-                let is_there = ports.any(|(number, _)| number == wanted);
-                (!is_there)
-                    .then(|| format!("no pod behind this service declares the port {wanted}"))
-            }
-            What::ServicePort { service, port } => {
-                let name = of_namespace(outline, "Service", service);
-                let mut ports = self.served.get(&name)?.iter();
-                let (is_there, port) = match port {
-                    ServicePort::Name(wanted) => {
-                        (ports.any(|(_, name)| name == wanted), format!("{wanted:?}"))
-                    }
-                    ServicePort::Number(wanted) => (
-                        ports.any(|(number, _)| number == wanted),
-                        wanted.to_string(),
-                    ),
-                };
-                (!is_there).then(|| format!("Service {service:?} has no port {port}"))
-            }
-        }
-    }
+    Ok(())
 }
 
 /// A port is compared with as many holders of its number: more only repeat what was said.
 const MOST_COMPARED: usize = 64;
 
-/// What only one object can have, and which one has it already.
+/// What is known so far of one subject.
 #[derive(Default)]
-struct Taken<'o> {
-    /// Each with the line that its name stands in.
-    names: HashMap<Name<'o>, (&'o Outline, u32)>,
-    /// By number and protocol: on which address, and whose.
-    host_ports: HashMap<(i32, &'o str), Vec<(&'o str, &'o Outline)>>,
-    claims: HashMap<Name<'o>, &'o Outline>,
+struct Known {
+    /// The last object of the name: its file, and the line that its name stands in.
+    last: Option<(Box<str>, u32)>,
+    /// What the last such object has.
+    keys: Option<Vec<Box<str>>>,
+    ports: Option<Vec<(i32, Box<str>)>>,
+    is_for_one: bool,
+    /// Who used the claim last.
+    user: Option<Box<str>>,
+    host_ports: Vec<Holder>,
 }
 
-impl<'o> Taken<'o> {
-    /// Takes what a need asks to have alone; says who has it already.
-    fn unmet(&mut self, known: &Known<'_>, outline: &'o Outline, need: &'o Need) -> Option<String> {
-        match &need.what {
-            What::OwnName => {
-                let (kind, name) = (&outline.kind, outline.name.as_ref()?);
-                let own = of_namespace(outline, kind, name);
-                let (first, line) = self.names.insert(own, (outline, need.line()))?;
-                let file = &first.file;
-                Some(format!("{kind} {name:?} stands at {file}:{line} already"))
+/// Who wants a port of the host.
+struct Holder {
+    object: Order,
+    ip: Box<str>,
+    title: Box<str>,
+}
+
+impl Known {
+    /// Takes a fact of an object; says what is wrong about it.
+    fn object(&mut self, kind: &str, name: &str, fact: Fact<'_>, told: &[u8]) -> Option<String> {
+        match fact {
+            Fact::Name => {}
+            Fact::Keys(keys) => self.keys = Some(keys.into_iter().map(Into::into).collect()),
+            Fact::Ports(ports) => {
+                let owned = |(number, name): (i32, &str)| (number, name.into());
+                self.ports = Some(ports.into_iter().map(owned).collect());
             }
-            What::HostPort {
-                number,
-                protocol,
-                ip,
-            } => {
-                let holders = self.host_ports.get(&(*number, &**protocol))?;
-                let mut holders = holders.iter().take(MOST_COMPARED);
-                let (_, other) = holders.find(|(held, _)| collide(held, ip))?;
-                let other = title(other);
-                Some(format!(
-                    "host port {number}/{protocol} is wanted by {other} too"
-                ))
+            Fact::ClaimForOne => self.is_for_one = true,
+            Fact::IsNeeded => {
+                let is_there = self.last.is_some();
+                return (!is_there)
+                    .then(|| format!("{kind} {name:?} is not among these manifests"));
             }
-            What::Claim(name) => {
-                let claim = of_namespace(outline, CLAIM, name);
-                if !known.claims_for_one.contains(&claim) {
-                    return None;
-                }
-                let holder = match outline.replicas {
-                    0 | 1 => title(self.claims.insert(claim, outline)?).to_owned(),
-                    many => format!("{many} pods of {}", title(outline)),
+            Fact::Key(key) => {
+                let keys = self.keys.as_ref()?;
+                let is_there = keys.binary_search_by(|known| (**known).cmp(key)).is_ok();
+                return (!is_there).then(|| format!("{kind} {name:?} has no key {key:?}"));
+            }
+            Fact::Port(port) => {
+                let mut ports = self.ports.as_ref()?.iter();
+                let is_there = ports.any(|(number, name)| port.is((*number, name)));
+                let port = match port {
+                    Port::Name(name) => format!("{name:?}"),
+                    Port::Number(number) => number.to_string(),
                 };
-                Some(format!(
-                    "claim {name:?} is ReadWriteOncePod and used by {holder} too"
-                ))
+                return (!is_there).then(|| format!("Service {name:?} has no port {port}"));
             }
-            _ => None,
+            Fact::Claim(replicas) => {
+                let user = self.user_before(replicas, told)?;
+                return Some(format!(
+                    "claim {name:?} is ReadWriteOncePod and used by {user} too"
+                ));
+            }
+            Fact::HostPort(_) => return None,
+        }
+        let told = Told::unpack(told);
+        let last = self.last.replace((told.file.into(), told.span.line));
+        last.map(|(file, line)| format!("{kind} {name:?} stands at {file}:{line} already"))
+    }
+
+    /// Takes a claim that is for one pod, and says who else uses it.
+    fn user_before(&mut self, replicas: i32, told: &[u8]) -> Option<String> {
+        if !self.is_for_one {
+            return None;
+        }
+        let told = Told::unpack(told);
+        match replicas {
+            0 | 1 => self.user.replace(told.title().into()).map(Into::into),
+            many => Some(format!("{many} pods of {}", told.title())),
         }
     }
 
-    /// Takes the host ports of an object, which are compared with those of others only.
-    fn add_host_ports(&mut self, outline: &'o Outline) {
-        for need in &outline.needs {
-            if let What::HostPort {
-                number,
-                protocol,
-                ip,
-            } = &need.what
-            {
-                let holders = self.host_ports.entry((*number, protocol)).or_default();
-                holders.push((ip, outline));
-            }
+    /// Takes a port of the host, and says which object before has it.
+    fn host_port(&mut self, order: Order, fact: Fact<'_>, told: &[u8]) -> Option<String> {
+        let Fact::HostPort(ip) = fact else {
+            return None;
+        };
+        let object = order.object();
+        let others = self.host_ports.iter();
+        // The API server itself compares the ports of one object.
+        let mut others = others.take_while(|holder| holder.object != object);
+        let other = others.find(|holder| collide(&holder.ip, ip));
+        let other = other.map(|holder| holder.title.to_string());
+        if self.host_ports.len() < MOST_COMPARED {
+            self.host_ports.push(Holder {
+                object,
+                ip: ip.into(),
+                title: Told::unpack(told).title().into(),
+            });
         }
+        other
     }
-}
-
-fn title(outline: &Outline) -> &str {
-    outline.object.title.as_deref().unwrap_or_default()
 }
 
 fn collide(one: &str, other: &str) -> bool {

@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::{
-    Outline, check_across, config_map, cron_job, daemon_set, deployment, ingress, job, namespace,
-    network_policy, own_ports, persistent_volume, persistent_volume_claim, pod, replica_set,
-    secret, service, service_account, stateful_set,
+    Facts, PieceFacts, check_across, config_map, cron_job, daemon_set, deployment, ingress, job,
+    namespace, network_policy, note, own_ports, persistent_volume, persistent_volume_claim, pod,
+    replica_set, secret, service, service_account, stateful_set,
 };
 use crate::manifest::decode::Object;
 use crate::manifest::document::Document;
+use crate::manifest::pieces::Before;
 use crate::manifest::read::Reading;
 use crate::manifest::source::{Findings, Located};
 use crate::manifest::validate::Extent;
@@ -45,9 +46,15 @@ pub fn check(object: &Object, found: &mut Findings) {
 /// Then the objects are seen together, which brings warnings only.
 pub fn check_all(reading: &mut Reading, extent: Extent) {
     check_each(reading, extent);
-    let objects = reading.objects.iter();
-    let outlines: Vec<Outline> = objects.map(|read| Outline::of(read, extent)).collect();
-    reading.findings.extend(check_across(&outlines));
+    let facts = Facts::new(usize::MAX);
+    let mut noted = PieceFacts::default();
+    for read in &reading.objects {
+        note(read, extent, &mut noted);
+    }
+    facts.add(&noted);
+    let found = check_across(facts, &Before::default());
+    let found = found.expect("nothing is put aside where there is room");
+    reading.findings.extend(found);
     Located::sort(&mut reading.findings);
 }
 

@@ -281,10 +281,10 @@ fn as_regular(container: &EphemeralContainer) -> Container {
 }
 
 /// Visits the containers of a pod, those that run first first, each with its path.
-pub(super) fn every_container(
-    spec: &PodSpec,
+pub(super) fn every_container<'s>(
+    spec: &'s PodSpec,
     at: &At<'_>,
-    visit: &mut dyn FnMut(&Container, &At<'_>),
+    visit: &mut dyn FnMut(&'s Container, &At<'_>),
 ) {
     let list_at = at.field("initContainers");
     for (index, container) in items(&spec.init_containers).iter().enumerate() {
