@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::io;
+use std::iter;
 use std::path::{Component, Path, PathBuf};
 
-use ignore::WalkBuilder;
 use ignore::overrides::{Override, OverrideBuilder};
+use ignore::{DirEntry, WalkBuilder};
 
 use super::super::error::{Error, usage};
 use super::input::{Manifest, is_url, read_stdin, read_url};
@@ -17,78 +18,94 @@ use crate::manifest::{Input as _, Source};
 /// The ignore file of ours.
 const IGNORE_FILE: &str = ".podwrightignore";
 
-/// Finds what arguments name, each file once; what is no file is read now.
-pub(super) fn inputs(named: &[PathBuf]) -> Result<Vec<Manifest>, Error> {
-    let mut inputs = Vec::new();
-    let mut seen = BTreeSet::new();
-    for name in named {
-        if name == Path::new("-") {
-            inputs.push(Manifest::Text(read_stdin()?));
-        } else if is_url(name) {
-            inputs.push(Manifest::Text(read_url(&name.to_string_lossy())?));
-        } else {
-            let mut files = files(name)?;
-            files.retain(|file| named.len() == 1 || seen.insert(file.clone()));
-            inputs.extend(files.into_iter().map(Manifest::File));
-        }
-    }
-    Ok(inputs)
+/// Things that are looked for one after the other.
+type Found<'n, T> = Box<dyn Iterator<Item = Result<T, Error>> + Send + 'n>;
+
+/// Finds what arguments name, each file once, as it is asked for: what is no file is read in its turn.
+pub(super) fn inputs(named: &[PathBuf]) -> impl Iterator<Item = Result<Manifest, Error>> + Send {
+    let mut seen = may_repeat(named).then(BTreeSet::new);
+    let all = named.iter().flat_map(|name| input(name));
+    all.filter(move |input| match (&mut seen, input) {
+        (Some(seen), Ok(Manifest::File(file))) => seen.insert(file.clone()),
+        _ => true,
+    })
 }
 
 /// Reads all that arguments name.
 pub(super) fn sources(named: &[PathBuf]) -> Result<Vec<Source>, Error> {
-    inputs(named)?.iter().map(Manifest::open).collect()
+    inputs(named).map(|input| input?.open()).collect()
 }
 
-fn files(name: &Path) -> Result<Vec<PathBuf>, Error> {
-    let is_pattern = name.to_string_lossy().contains(['*', '?', '[', '{']);
-    if name.is_dir() {
-        below(name, None)
-    } else if is_pattern && !name.exists() {
-        matching(name)
+fn input(name: &Path) -> Found<'_, Manifest> {
+    if name == Path::new("-") {
+        one(read_stdin().map(Manifest::Text))
+    } else if is_url(name) {
+        one(read_url(&name.to_string_lossy()).map(Manifest::Text))
     } else {
-        Ok(vec![name.to_owned()])
+        match files(name) {
+            Ok(files) => Box::new(files.map(|file| file.map(Manifest::File))),
+            Err(error) => one(Err(error)),
+        }
     }
 }
 
+fn one<'n, T: Send + 'n>(found: Result<T, Error>) -> Found<'n, T> {
+    Box::new(iter::once(found))
+}
+
+/// Tells whether a file may be found by more than one of the names: one of them begins as another.
+fn may_repeat(named: &[PathBuf]) -> bool {
+    let mut fixed: Vec<PathBuf> = named.iter().map(|name| without_pattern(name)).collect();
+    // What others begin with stands before them.
+    fixed.sort_unstable();
+    let mut pairs = fixed.windows(2);
+    pairs.any(|pair| pair[1].starts_with(&pair[0]))
+}
+
+fn files(name: &Path) -> Result<Found<'_, PathBuf>, Error> {
+    if name.is_dir() {
+        below(name, None)
+    } else if has_pattern(name) && !name.exists() {
+        matching(name)
+    } else {
+        Ok(one(Ok(name.to_owned())))
+    }
+}
+
+fn has_pattern(name: &Path) -> bool {
+    name.to_string_lossy().contains(['*', '?', '[', '{'])
+}
+
+/// Returns the beginning of a name that has no pattern.
+fn without_pattern(name: &Path) -> PathBuf {
+    let is_plain = |part: &Component<'_>| !has_pattern(Path::new(part));
+    name.components().take_while(is_plain).collect()
+}
+
 /// Returns the files that a pattern means: `*` stays in a directory, `**` goes below it.
-fn matching(pattern: &Path) -> Result<Vec<PathBuf>, Error> {
-    let is_plain = |part: &Component<'_>| {
-        !part
-            .as_os_str()
-            .to_string_lossy()
-            .contains(['*', '?', '[', '{'])
-    };
-    let base: PathBuf = pattern.components().take_while(is_plain).collect();
+fn matching(pattern: &Path) -> Result<Found<'_, PathBuf>, Error> {
+    let base = without_pattern(pattern);
     let rest = pattern
         .strip_prefix(&base)
         .unwrap_or(pattern)
         .to_string_lossy();
-    let start = match base.as_os_str().is_empty() {
+    let is_here = base.as_os_str().is_empty();
+    let start = match is_here {
         true => Path::new("."),
         false => &base,
     };
-    let files = below(start, Some(&rest))?;
-    if files.is_empty() {
+    let mut files = below(start, Some(&rest))?.peekable();
+    if files.peek().is_none() {
         return Err(usage(format!("no file matches `{}`", pattern.display())));
     }
-    let plain = files
-        .iter()
-        .map(|file| file.strip_prefix("./").unwrap_or(file).to_owned());
-    Ok(match base.as_os_str().is_empty() {
-        true => plain.collect(),
-        false => files,
+    let plain = |file: PathBuf| file.strip_prefix("./").map_or(file.clone(), Path::to_owned);
+    Ok(match is_here {
+        true => Box::new(files.map(move |file| file.map(plain))),
+        false => Box::new(files),
     })
 }
 
-fn below(directory: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error: ignore::Error| Error::File {
-        doing: "reading the directory",
-        path: directory.to_owned(),
-        source: error
-            .into_io_error()
-            .unwrap_or_else(|| io::Error::other("it loops")),
-    };
+fn below<'n>(directory: &Path, pattern: Option<&str>) -> Result<Found<'n, PathBuf>, Error> {
     let mut walk = WalkBuilder::new(directory);
     walk.require_git(false)
         .git_global(false)
@@ -97,18 +114,24 @@ fn below(directory: &Path, pattern: Option<&str>) -> Result<Vec<PathBuf>, Error>
     let only = pattern
         .map(|pattern| only(directory, pattern))
         .transpose()?;
-    let mut files = Vec::new();
-    for entry in walk.build() {
-        let path = entry.map_err(failed)?.into_path();
-        let is_wanted = match &only {
-            Some(only) => only.matched(&path, false).is_whitelist(),
-            None => is_manifest(&path),
-        };
-        if is_wanted && path.is_file() {
-            files.push(path);
-        }
-    }
-    Ok(files)
+    let is_wanted = move |path: &Path| match &only {
+        Some(only) => only.matched(path, false).is_whitelist(),
+        None => is_manifest(path),
+    };
+    let directory = directory.to_owned();
+    let failed = move |error: ignore::Error| Error::File {
+        doing: "reading the directory",
+        path: directory.clone(),
+        source: error
+            .into_io_error()
+            .unwrap_or_else(|| io::Error::other("it loops")),
+    };
+    let paths = walk.build();
+    let paths = paths.map(move |entry| entry.map(DirEntry::into_path).map_err(&failed));
+    Ok(Box::new(paths.filter(move |path| match path {
+        Ok(path) => is_wanted(path) && path.is_file(),
+        Err(_) => true,
+    })))
 }
 
 /// Returns what tells the files that a pattern means, seen from a directory.
@@ -124,4 +147,35 @@ fn is_manifest(path: &Path) -> bool {
     let ends = ["yaml", "yml", "json"];
     path.extension()
         .is_some_and(|end| ends.iter().any(|known| end == *known))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_names_of_which_one_begins_as_another_may_repeat_a_file() {
+        let may = |names: &[&str]| {
+            let names: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+            may_repeat(&names)
+        };
+        for names in [
+            &["a"][..],
+            &["a", "b"],
+            &["a.yaml", "a"],
+            &["b/*.yaml", "a/*.yaml"],
+        ] {
+            assert!(!may(names), "{names:?}");
+        }
+        for names in [
+            ["a", "a"],
+            ["a/b.yaml", "a"],
+            ["a", "a/*.yaml"],
+            ["a/*/c.yaml", "a/b/c.yaml"],
+            ["*.yaml", "b.yaml"],
+        ] {
+            assert!(may(&names), "{names:?}");
+        }
+        assert!(may(&["a/c", "a-b", "a"]));
+    }
 }

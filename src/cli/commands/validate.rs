@@ -23,8 +23,7 @@ pub(super) fn validate<W: Write>(
     output: &mut Output<W>,
 ) -> Result<(), Error> {
     let options = options(arguments)?;
-    let mut validation =
-        Validation::start(inputs(&arguments.files)?.into_iter().map(Ok), &options)?;
+    let mut validation = Validation::start(inputs(&arguments.files), &options)?;
     if arguments.target == Target::Host {
         this_host(global, &mut validation)?;
     }

@@ -26,7 +26,7 @@ pub(super) fn read_application(
         extent: Extent::Part,
         ..ValidateOptions::default()
     };
-    let mut validation = Validation::start(inputs(files)?.into_iter().map(Ok), &check)?;
+    let mut validation = Validation::start(inputs(files), &check)?;
     validation.suppress();
     let translated = translate::translate_reading(&mut validation.reading, options);
     if let Some(finding) = translated.option_findings.0.first() {
