@@ -73,7 +73,7 @@ fn measure(program: &Path, what: &str, documents: usize, inputs: &[PathBuf]) {
     };
     let memory = match is_most {
         true => format!("{:.1} MiB", most / 1024.0),
-        false => "less than above".to_owned(),
+        false => "no more than above".to_owned(),
     };
     say(&format!(
         "| {what} | {documents} | {:.2} | {:.0} ms | {:.0} ms | {each} | {:.1} | {memory} |",
