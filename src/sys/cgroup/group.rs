@@ -248,16 +248,27 @@ fn is_refusal(error: &io::Error) -> bool {
 }
 
 /// Gives a new cpuset of version 1 its parent's processors and memory nodes: an empty one takes no process.
+///
+/// The parent itself may be another process's that has not come to it yet.
 fn inherit_cpuset(dir: &Path) -> Result<(), CgroupError> {
     for file in ["cpuset.cpus", "cpuset.mems"] {
-        let to = dir.join(file);
-        if fs::read_to_string(&to).is_ok_and(|value| value.trim().is_empty()) {
-            let from = dir.with_file_name(file);
-            let value = fs::read_to_string(&from).map_err(refused("reading", &from))?;
-            write(&to, value.trim())?;
-        }
+        inherited(dir, file)?;
     }
     Ok(())
+}
+
+/// Returns what a cpuset has, given to it by the one above if it had nothing.
+fn inherited(dir: &Path, file: &str) -> Result<String, CgroupError> {
+    let path = dir.join(file);
+    let value = fs::read_to_string(&path).map_err(refused("reading", &path))?;
+    match (value.trim(), dir.parent()) {
+        ("", Some(parent)) => {
+            let value = inherited(parent, file)?;
+            write(&path, value.trim())?;
+            Ok(value)
+        }
+        _ => Ok(value),
+    }
 }
 
 /// Returns a cgroup's directory and all below it, parents first.

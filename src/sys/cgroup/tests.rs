@@ -146,6 +146,24 @@ fn limits_are_what_was_asked_for_growing_and_shrinking() {
 }
 
 #[test]
+fn a_cgroup_below_one_that_is_just_being_made_takes_processes() {
+    with_group("raw", |cgroups, group| {
+        // Somebody else has made the directory and has not come to its cpuset yet.
+        for dir in group.dirs() {
+            fs::create_dir(dir.join("raw")).unwrap();
+        }
+        let path = Path::new("/").join(&group.path).join("raw/below");
+        let below = cgroups.group(&path).unwrap();
+        below.create().unwrap();
+        let mut child = shell("sleep 1000");
+        below.add(child.id()).unwrap();
+        assert_eq!(below.pids().unwrap(), [child.id()]);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    });
+}
+
+#[test]
 fn processes_are_listed_and_all_killed_with_those_below() {
     with_group("kill", |cgroups, group| {
         let below = Path::new("/").join(&group.path).join("below");
