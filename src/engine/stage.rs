@@ -128,6 +128,7 @@ impl CreateStage {
             .map_err(|error| failed(&error))?;
         let (report, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
         let value = format!("{}-{}", launch.site.id, std::process::id());
+        // With a working directory the standard library would fork(2), and copy the tables of our pages.
         let stage = Command::new(program)
             .arg(CREATE)
             .env_clear()

@@ -270,6 +270,7 @@ pub fn create_pinned(pins: &[(NamespaceKind, &Path)]) -> Result<(), NamespaceErr
         }
         Ok(())
     })
+    .map_err(NamespaceError::Thread)?
 }
 
 /// Removes a pin; one that is not there is no error.
@@ -311,6 +312,7 @@ pub fn in_namespaces<T: Send>(
         }
         Ok(work())
     })
+    .map_err(NamespaceError::Thread)?
 }
 
 /// Moves this process, which must have one thread, into all namespaces of another, at once.
@@ -353,16 +355,16 @@ fn enter(namespace: &Namespace) -> Result<(), NamespaceError> {
         .map_err(|source| NamespaceError::Enter { kind, source })
 }
 
-fn on_thread<T: Send>(
-    work: impl FnOnce() -> Result<T, NamespaceError> + Send,
-) -> Result<T, NamespaceError> {
+/// Runs a closure on a thread of its own, of which alone it may change the namespaces.
+///
+/// # Errors
+/// No thread can be started.
+pub(super) fn on_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     std::thread::scope(|scope| {
-        let thread = std::thread::Builder::new()
-            .spawn_scoped(scope, work)
-            .map_err(NamespaceError::Thread)?;
-        thread
+        let thread = std::thread::Builder::new().spawn_scoped(scope, work)?;
+        Ok(thread
             .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
 }
 

@@ -4,7 +4,6 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
-use std::thread;
 
 use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::CloneFlags;
@@ -12,6 +11,7 @@ use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use super::mount::{Depth, Propagation, remount_bind, set_propagation, unshare_mounts};
+use super::namespace::on_thread;
 use super::path::descriptor_path;
 
 /// Returns a detached copy of the mounts at `path`, to be attached anywhere, in another
@@ -124,9 +124,7 @@ pub fn bare_namespace() -> io::Result<OwnedFd> {
         enter_copy(Depth::One)?;
         Ok(namespace.into())
     };
-    // The namespace is that of a thread of its own, which ends.
-    let made = thread::scope(|scope| scope.spawn(make).join());
-    made.unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+    on_thread(make)?
 }
 
 /// Gives this process, single-threaded, a mount namespace of its own with the mounts of a tree and no others; they

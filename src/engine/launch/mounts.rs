@@ -38,8 +38,8 @@ pub(super) const READ_ONLY: [&str; 6] = [
     "/proc/sysrq-trigger",
 ];
 
-/// Where the cgroups of version 1 are put together.
-const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+/// Where cgroups are looked for, by runtimes and in containers.
+pub const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// What the mounts of a container are decided from.
 pub(super) struct MountFacts<'a> {

@@ -9,14 +9,11 @@ use std::path::Path;
 use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
 
 use super::error::{CreateError, Step};
-use crate::engine::launch::Launch;
+use crate::engine::launch::{CGROUP_ROOT, Launch};
 use crate::sys::cgroup::{
     Cgroup, CgroupError, CgroupLimits, CgroupVersion, Cgroups, CpuQuota, DeviceRule, Entrance,
 };
 use crate::sys::mount::{Depth, bind};
-
-/// Where runtimes look for cgroups.
-const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 fn failed(error: &dyn std::error::Error) -> CreateError {
     CreateError::caused(Step::Cgroup, error)

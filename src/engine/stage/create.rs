@@ -179,14 +179,14 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
         LaunchProgram::OfSpec => Program::OfSpec,
         LaunchProgram::Infra => Program::Infra,
     };
-    let mut told = told(launch);
+    let mut spec = told(launch);
     let root = open_rootfs(launch)?;
-    premount(&mut told, root.as_fd())?;
+    premount(&mut spec, root.as_fd())?;
     drop(root);
     limit(launch)?;
     let executor = Reporting {
         program,
-        entrance: take_entrance(launch, &told)?.map(Arc::new),
+        entrance: take_entrance(launch, &spec)?.map(Arc::new),
         confinement: Arc::new(Confinement::of(&launch.spec, &launch.site.filters)?),
         report: Arc::new(told_by.into()),
     };
@@ -194,7 +194,7 @@ fn run_embedded(launch: &Launch, gate: &mut Gate<'_>) -> Result<Created, CreateE
     // A run before this one that was killed leaves its directory, and the runtime refuses it.
     let _ = fs::remove_dir_all(&state);
     fs::create_dir(&state).map_err(|error| CreateError::io(Step::Runtime, &state, &error))?;
-    write_config(&state, &told)?;
+    write_config(&state, &spec)?;
     let has_terminal = launch.has_terminal();
     let console = has_terminal
         .then(|| ConsoleSocket::bind(&launch.site.bundle))

@@ -25,11 +25,10 @@ pub(super) fn premount(spec: &mut Spec, root: BorrowedFd<'_>) -> Result<(), Crea
     let linux = spec.linux().as_ref();
     // The runtime makes everything below its root shared then, and unshared again what it mounts later.
     let propagates = linux.is_some_and(|linux| linux.rootfs_propagation().is_some());
-    let mounts = spec.mounts().as_deref().unwrap_or_default();
     if propagates {
         return Ok(());
     }
-    let (now, later) = parted(mounts);
+    let (now, later) = parted(spec.mounts().clone().unwrap_or_default());
     for mount in now {
         make(&mount, root)
             .map_err(|error| CreateError::io(Step::Mounts, mount.destination(), &error))?;
@@ -40,14 +39,14 @@ pub(super) fn premount(spec: &mut Spec, root: BorrowedFd<'_>) -> Result<(), Crea
 
 /// Parts mounts into those that can be made now and those that cannot: what has its place above or below one of these
 /// keeps its turn.
-fn parted(mounts: &[Mount]) -> (Vec<Mount>, Vec<Mount>) {
+fn parted(mounts: Vec<Mount>) -> (Vec<Mount>, Vec<Mount>) {
     let (mut now, mut later) = (Vec::new(), Vec::<Mount>::new());
     for mount in mounts {
         let kind = mount.typ().as_deref().unwrap_or_default();
         let depends = |other: &Mount| overlap(mount.destination(), other.destination());
         match OF_NAMESPACES.contains(&kind) || later.iter().any(depends) {
-            true => later.push(mount.clone()),
-            false => now.push(mount.clone()),
+            true => later.push(mount),
+            false => now.push(mount),
         }
     }
     (now, later)
@@ -129,7 +128,7 @@ mod tests {
             mount.unwrap()
         })
         .into();
-        let (now, later) = parted(&mounts);
+        let (now, later) = parted(mounts);
         let paths = |mounts: &[Mount]| -> Vec<String> {
             let paths = mounts
                 .iter()

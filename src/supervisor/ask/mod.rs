@@ -119,6 +119,7 @@ fn start(question: &Question) -> io::Result<(Asking, UnixStream)> {
     let (ours, theirs) = StdUnixStream::pair()?;
     ours.set_nonblocking(true)?;
     ours.shutdown(Shutdown::Write)?;
+    // With a working directory the standard library would fork(2); ours is `/`.
     let child = Command::new("/proc/self/exe")
         .arg(STAGE)
         .env_clear()
