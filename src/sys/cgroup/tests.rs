@@ -155,7 +155,7 @@ fn a_cgroup_below_one_that_is_just_being_made_takes_processes() {
         let path = Path::new("/").join(&group.path).join("raw/below");
         let below = cgroups.group(&path).unwrap();
         below.create().unwrap();
-        let mut child = shell("sleep 1000");
+        let mut child = shell("exec sleep 1000");
         below.add(child.id()).unwrap();
         assert_eq!(below.pids().unwrap(), [child.id()]);
         child.kill().unwrap();
