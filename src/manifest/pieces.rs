@@ -15,6 +15,8 @@ use super::text::Source;
 
 /// A source is cut into pieces of at least so many bytes.
 const PIECE: usize = 512 << 10;
+/// Pieces are taken together until they are so many bytes, so that the threads seldom wait for each other.
+const PORTION: usize = 32 << 10;
 /// Less than this is read faster by one thread alone.
 const WORTH_A_THREAD: usize = 128 << 10;
 
@@ -135,23 +137,25 @@ where
     fn run<'s, 'e>(&'s self, scope: &'s Scope<'s, 'e>, helpers: usize) -> Result<(), I::Error> {
         let mut helping = Vec::new();
         loop {
-            let ((piece, input), is_much) = {
+            let (portion, is_much) = {
                 let mut queue = lock(&self.queue);
-                let Some(next) = queue.take()? else {
-                    break;
-                };
-                (next, queue.bytes > WORTH_A_THREAD)
+                (queue.take()?, queue.bytes > WORTH_A_THREAD)
             };
+            if portion.is_empty() {
+                break;
+            }
             if is_much && helping.is_empty() {
                 let helper = |_| scope.spawn(|| self.run(scope, 0));
                 helping = (0..helpers).map(helper).collect();
             }
-            let (reading, documents) = piece.read(self.options);
-            if piece.parts.is_some() {
-                lock(&self.documents).insert(piece.place, documents);
-            }
-            if let Some(outcome) = (self.finish)(&piece, &input, reading) {
-                lock(&self.outcomes).push((piece.place, outcome));
+            for (piece, input) in portion {
+                let (reading, documents) = piece.read(self.options);
+                if piece.parts.is_some() {
+                    lock(&self.documents).insert(piece.place, documents);
+                }
+                if let Some(outcome) = (self.finish)(&piece, &input, reading) {
+                    lock(&self.outcomes).push((piece.place, outcome));
+                }
             }
         }
         for helper in helping {
@@ -186,8 +190,19 @@ impl<N, I: Input> Queue<N, I>
 where
     N: Iterator<Item = Result<I, I::Error>>,
 {
-    /// Returns the next piece and its input; after an error there is none.
-    fn take(&mut self) -> Result<Option<(Piece, Arc<I>)>, I::Error> {
+    /// Returns the next pieces and their inputs; after an error there are none.
+    fn take(&mut self) -> Result<Vec<(Piece, Arc<I>)>, I::Error> {
+        let (mut portion, mut bytes) = (Vec::new(), 0);
+        while bytes < PORTION
+            && let Some(next) = self.next()?
+        {
+            bytes += next.0.range.len();
+            portion.push(next);
+        }
+        Ok(portion)
+    }
+
+    fn next(&mut self) -> Result<Option<(Piece, Arc<I>)>, I::Error> {
         while self.pieces.is_empty() {
             let Some(input) = self.inputs.as_mut().and_then(Iterator::next) else {
                 return Ok(None);

@@ -4,6 +4,8 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use memchr::memchr2_iter;
+
 use super::source::Span;
 
 /// The most bytes one source may have; offsets into it are 32 bits wide.
@@ -180,11 +182,11 @@ fn beginnings(bytes: &[u8]) -> usize {
 fn line_starts(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let mut starts = vec![0];
-    for (at, &byte) in bytes.iter().enumerate() {
-        if byte == b'\n' || (byte == b'\r' && bytes.get(at + 1) != Some(&b'\n')) {
-            starts.push(at + 1);
-        }
-    }
+    let ends = memchr2_iter(b'\n', b'\r', bytes);
+    starts.extend(
+        ends.map(|at| at + 1)
+            .filter(|&next| !bytes[next - 1..].starts_with(b"\r\n")),
+    );
     starts
 }
 

@@ -24,7 +24,7 @@ pub(super) fn read_url(url: &str) -> Result<Source, Error> {
 
 /// Reads standard input.
 pub(super) fn read_stdin() -> Result<Source, Error> {
-    read_source("-", &mut std::io::stdin().lock())
+    read_source("-", &mut std::io::stdin().lock(), 0)
 }
 
 /// A manifest of the command line; one that is a file is read when its turn comes.
@@ -51,11 +51,14 @@ fn read_file(path: &Path) -> Result<Source, Error> {
         path: path.to_owned(),
         source,
     })?;
-    read_source(&path.to_string_lossy(), &mut file)
+    let size = file.metadata().map_or(0, |known| known.len()).min(LARGEST);
+    read_source(&path.to_string_lossy(), &mut file, size)
 }
 
-fn read_source(name: &str, reader: &mut dyn std::io::Read) -> Result<Source, Error> {
-    let mut bytes = Vec::new();
+/// Reads to the end, with room for what is known to be there.
+fn read_source(name: &str, reader: &mut dyn std::io::Read, size: u64) -> Result<Source, Error> {
+    // One more, so that the end is seen without more room.
+    let mut bytes = Vec::with_capacity(usize::try_from(size + 1).unwrap_or_default());
     reader
         .take(LARGEST + 1)
         .read_to_end(&mut bytes)

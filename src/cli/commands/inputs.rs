@@ -126,12 +126,21 @@ fn below<'n>(directory: &Path, pattern: Option<&str>) -> Result<Found<'n, PathBu
             .into_io_error()
             .unwrap_or_else(|| io::Error::other("it loops")),
     };
-    let paths = walk.build();
-    let paths = paths.map(move |entry| entry.map(DirEntry::into_path).map_err(&failed));
-    Ok(Box::new(paths.filter(move |path| match path {
-        Ok(path) => is_wanted(path) && path.is_file(),
+    let wanted = walk.build().filter(move |entry| match entry {
+        Ok(entry) => is_wanted(entry.path()) && is_file(entry),
         Err(_) => true,
+    });
+    Ok(Box::new(wanted.map(move |entry| {
+        entry.map(DirEntry::into_path).map_err(&failed)
     })))
+}
+
+/// Tells whether an entry is a file, or a link to one.
+fn is_file(entry: &DirEntry) -> bool {
+    match entry.file_type() {
+        Some(kind) if !kind.is_symlink() => kind.is_file(),
+        _ => entry.path().is_file(),
+    }
 }
 
 /// Returns what tells the files that a pattern means, seen from a directory.

@@ -1,5 +1,6 @@
 //! Turns the events of the YAML scanner into a tree.
 
+use std::io::BufReader;
 use std::ops::Range;
 
 use libyaml_safer::{Encoding, Event, EventData, Mark, Parser, ScalarStyle};
@@ -11,6 +12,9 @@ use super::tree::Format;
 use super::{Parsed, SyntaxError};
 use crate::manifest::base64;
 use crate::manifest::text::Source;
+
+/// The scanner spreads out all it is given at a time, to four times the size: this much stays in the cache.
+const WINDOW: usize = 4 << 10;
 
 const BYTE_ORDER_MARK: char = '\u{feff}';
 
@@ -30,10 +34,10 @@ pub(in crate::manifest) fn read_yaml(
         guarded: &guarded,
         builder: Builder::new(source.clone(), Format::Yaml),
     };
-    let mut input = guarded.text.as_bytes();
+    let mut input = BufReader::with_capacity(WINDOW, guarded.text.as_bytes());
     let mut parser = Parser::new();
     parser.set_encoding(Encoding::Utf8);
-    parser.set_input_string(&mut input);
+    parser.set_input(&mut input);
     let end = loop {
         let event = parser.parse().map_err(|error| reader.explain(&error))?;
         if let Some(end) = reader.event(event)? {

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memchr;
+
 use super::{MAX_DOCUMENT, SyntaxError};
 
 /// A document's text in the form that the scanner takes.
@@ -91,25 +93,40 @@ impl<'t> Guarded<'t> {
 /// Returns where the first character stands that YAML does not allow.
 fn forbidden_character(text: &str) -> Option<usize> {
     let bytes = text.as_bytes();
-    bytes.iter().enumerate().find_map(|(at, &byte)| {
-        let forbidden = match byte {
-            b'\t' | b'\n' | b'\r' | b' '..=b'~' => false,
-            // U+0080 to U+009F, of which U+0085 is a line break
-            0xC2 => matches!(bytes.get(at + 1), Some(0x80..=0x84 | 0x86..=0x9F)),
-            0xEF => matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])),
-            0x80.. => false,
-            _ => true,
-        };
-        forbidden.then_some(at)
+    let is_forbidden = |at: &usize| match bytes[*at] {
+        byte if is_plain(byte) => false,
+        // U+0080 to U+009F, of which U+0085 is a line break
+        0xC2 => matches!(bytes.get(at + 1), Some(0x80..=0x84 | 0x86..=0x9F)),
+        0xEF => matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF])),
+        0x80.. => false,
+        _ => true,
+    };
+    // Nearly all blocks are plain, which is told of many bytes at once.
+    let blocks = bytes.chunks(BLOCK).enumerate();
+    let mut doubtful =
+        blocks.filter(|(_, block)| !block.iter().fold(true, |all, &byte| all & is_plain(byte)));
+    doubtful.find_map(|(number, block)| {
+        let start = number * BLOCK;
+        (start..start + block.len()).find(is_forbidden)
     })
+}
+
+const BLOCK: usize = 64;
+
+/// Tells whether a byte is a character of its own that YAML allows.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~')
 }
 
 /// Returns where commas stand that may directly follow a tag.
 fn commas_after_tags(text: &str) -> Vec<usize> {
     let bytes = text.as_bytes();
     let mut commas = Vec::new();
+    let Some(first) = memchr(b'!', bytes) else {
+        return commas;
+    };
     let (mut in_tag, mut in_brackets) = (false, false);
-    for (at, &byte) in bytes.iter().enumerate() {
+    for (at, &byte) in bytes.iter().enumerate().skip(first) {
         match byte {
             // the whole name of a tag may have commas: `!<tag:yaml.org,2002:str>`
             b'!' if bytes.get(at + 1) == Some(&b'<') => in_brackets = true,
