@@ -70,6 +70,20 @@ fn no_report_has_a_control_character() {
     }
 }
 
+#[test]
+fn a_long_text_of_long_characters_is_read_whole_wherever_it_is_cut() {
+    for shift in 0..4 {
+        let value = format!("{}{}", "a".repeat(shift), "€ü🦀".repeat(2000));
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: a}}\nspec: {{nodeName: {value}}}\n"
+        );
+        let reading = read(&[Source::new("a.yaml", text)], &ReadOptions::default());
+        let spec = reading.objects[0].document.node().get("spec");
+        let read = spec.and_then(|spec| spec.get("nodeName")?.as_str());
+        assert_eq!(read, Some(value.as_str()));
+    }
+}
+
 /// Returns each finding as `line:column type path` for all built-in kinds of one version.
 fn checked(text: &str, version: &str) -> Vec<String> {
     let options = ReadOptions {

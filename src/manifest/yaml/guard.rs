@@ -181,5 +181,16 @@ mod tests {
         assert_eq!(forbidden_character("a\u{9f}"), Some(1));
         assert_eq!(forbidden_character("\u{7f}"), Some(0));
         assert_eq!(forbidden_character("\u{ffff}"), Some(0));
+        // at the end of a block, and behind blocks that are plain
+        for plain in [BLOCK - 1, BLOCK, 3 * BLOCK + 1] {
+            let text = "a".repeat(plain);
+            assert_eq!(forbidden_character(&format!("{text}ü")), None);
+            for forbidden in ["\u{7}", "\u{9f}", "\u{ffff}"] {
+                assert_eq!(
+                    forbidden_character(&format!("{text}{forbidden}")),
+                    Some(plain)
+                );
+            }
+        }
     }
 }
