@@ -27,6 +27,14 @@ pub fn enter(path: &str) -> io::Result<()> {
     move_self().map_err(io::Error::other)
 }
 
+/// Has the kernel expect that processes are moved to cgroups soon.
+pub fn expect_moves() {
+    // Where there are no cgroups, whoever needs them tells.
+    if let Ok(cgroups) = Cgroups::detect() {
+        cgroups.expect_moves();
+    }
+}
+
 /// Moves this process out of a cgroup, and removes it and the one above it unless something is in them.
 ///
 /// # Errors

@@ -240,7 +240,9 @@ impl Context {
         fault::point("before a container is created");
         let stage = CreateStage::start(Path::new(OWN_PROGRAM), launch, Some(self.work()?))?;
         if connecting.is_some() {
-            self.warm_cgroups();
+            // The stage's own move is then no first one. Only here is the time for it, and only with others going on
+            // would it be in their way.
+            cgroups::expect_moves();
         }
         // The program of a container finds its network.
         connecting.map_or(Ok(()), Connecting::finish)?;
@@ -255,16 +257,6 @@ impl Context {
             source,
         });
         Ok(started?)
-    }
-
-    /// Moves this process to where it is, while the stage is busy with other things.
-    ///
-    /// The first move after a quiet time waits for every processor of the machine (an RCU grace period, 10 ms
-    /// and more), those soon after it do not: the stage's own is then one of those. Only a pod's first start
-    /// has that time, and only with others going on would it be in their way.
-    fn warm_cgroups(&self) {
-        // Whatever it fails at, the stage will tell.
-        let _ = cgroups::enter(&self.installation.supervisors_cgroup());
     }
 
     /// Closes the database until it is needed again.

@@ -12,6 +12,7 @@ use super::error::{CreateError, Step};
 use crate::engine::launch::{CGROUP_ROOT, Launch};
 use crate::sys::cgroup::{
     Cgroup, CgroupError, CgroupLimits, CgroupVersion, Cgroups, CpuQuota, DeviceRule, Entrance,
+    Versions,
 };
 use crate::sys::mount::{Depth, bind};
 
@@ -51,8 +52,6 @@ pub(super) fn take_entrance(launch: &Launch, told: &Spec) -> Result<Option<Entra
     if cgroups.version() == CgroupVersion::V2 {
         return Ok(None);
     }
-    let entrance = group(launch).and_then(|group| group.entrance());
-    let entrance = entrance.map_err(|error| failed(&error))?;
     let root = Path::new(CGROUP_ROOT);
     let mut sources = told
         .mounts()
@@ -61,7 +60,14 @@ pub(super) fn take_entrance(launch: &Launch, told: &Spec) -> Result<Option<Entra
         .filter_map(|mount| mount.source().as_ref());
     // What the runtime binds of them it has to see.
     let is_bound = sources.any(|source| source.starts_with(root) || is_above(source, root));
-    if let Some(unified) = cgroups.unified().filter(|_| !is_bound) {
+    let alone = cgroups.unified().filter(|_| !is_bound);
+    let versions = match alone {
+        Some(_) => Versions::V1,
+        None => Versions::Both,
+    };
+    let entrance = group(launch).and_then(|group| group.entrance(versions));
+    let entrance = entrance.map_err(|error| failed(&error))?;
+    if let Some(unified) = alone {
         bind(unified, root, Depth::One).map_err(|error| failed(&error))?;
     }
     Ok(Some(entrance))

@@ -6,10 +6,17 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-use super::layout::{Cgroups, Hierarchy, Layout};
+use super::layout::{CgroupVersion, Cgroups, Hierarchy, Layout};
 use super::{CgroupError, is_gone, refused, write};
 
+/// Takes whole processes.
 const PROCS: &str = "cgroup.procs";
+
+/// Takes single threads, on version 1 alone; one that moves itself need not be excluded from forking and ending.
+const TASKS: &str = "tasks";
+
+/// Whoever writes it, in whatever PID namespace (cgroups(7)).
+const ITSELF: &str = "0";
 
 /// How often a cgroup is made that somebody removes.
 const TRIES: u32 = 3;
@@ -73,17 +80,22 @@ impl Cgroup<'_> {
         Ok(())
     }
 
-    /// Opens the cgroup for a process that will have to move into it by itself, wherever it is then.
+    /// Opens the cgroup for a thread that will have to move into it by itself, wherever it is then.
     ///
     /// # Errors
     /// The cgroup is gone.
-    pub fn entrance(&self) -> Result<Entrance, CgroupError> {
-        let open = |dir: PathBuf| {
-            let path = dir.join(PROCS);
+    pub fn entrance(&self, versions: Versions) -> Result<Entrance, CgroupError> {
+        let layout = &self.cgroups.layout;
+        let files = layout.mounts().filter_map(|(mount, version)| {
+            let name = match version {
+                CgroupVersion::V1 => TASKS,
+                CgroupVersion::V2 if versions == Versions::Both => PROCS,
+                CgroupVersion::V2 => return None,
+            };
+            let path = mount.join(&self.path).join(name);
             let file = fs::OpenOptions::new().write(true).open(&path);
-            file.map_err(refused("opening", &path))
-        };
-        let files = self.dirs().into_iter().map(open);
+            Some(file.map_err(refused("opening", &path)))
+        });
         Ok(Entrance(files.collect::<Result<_, _>>()?))
     }
 
@@ -111,7 +123,7 @@ impl Cgroup<'_> {
 
     pub(super) fn dirs(&self) -> Vec<PathBuf> {
         let mounts = self.cgroups.mounts();
-        mounts.iter().map(|mount| mount.join(&self.path)).collect()
+        mounts.map(|mount| mount.join(&self.path)).collect()
     }
 
     pub(super) fn write(
@@ -156,31 +168,50 @@ impl Cgroup<'_> {
     }
 }
 
+/// Which hierarchies are entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Versions {
+    Both,
+    /// That of version 2 is entered otherwise.
+    V1,
+}
+
 /// A cgroup held open to be entered.
 #[derive(Debug)]
 pub struct Entrance(Vec<File>);
 
 impl Entrance {
-    /// Moves the calling process with all its threads into the cgroup.
+    /// Moves the calling thread into the cgroup, which is all of its process.
     ///
     /// # Errors
     /// The cgroup is gone.
     pub fn enter(&self) -> io::Result<()> {
-        // Nought is whoever writes, in whatever PID namespace (cgroups(7)).
         self.0
             .iter()
-            .try_for_each(|mut procs| procs.write_all(b"0"))
+            .try_for_each(|mut file| file.write_all(ITSELF.as_bytes()))
     }
 }
 
 impl Cgroups {
+    /// Moves this process to where it is, so that those that are moved soon after it do not wait.
+    ///
+    /// A move excludes that anything on the host forks or ends, for which the first one after a quiet time waits for
+    /// every processor (a grace period of RCU, 10 ms and more); no cgroup is made meanwhile. Nothing depends on it.
+    pub fn expect_moves(&self) {
+        let groups = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+        let own = groups.lines().find_map(|line| line.strip_prefix("0::/"));
+        if let Some((mount, own)) = self.unified().zip(own) {
+            let _ = write(&mount.join(own).join(PROCS), ITSELF);
+        }
+    }
+
     /// Moves a process with all its threads out of all cgroups.
     ///
     /// # Errors
     /// The process is gone, or the kernel refuses.
     pub fn add_to_root(&self, pid: u32) -> Result<(), CgroupError> {
-        let mut mounts = self.mounts().into_iter();
-        mounts.try_for_each(|mount| write(&mount.join(PROCS), &pid.to_string()))
+        self.mounts()
+            .try_for_each(|mount| write(&mount.join(PROCS), &pid.to_string()))
     }
 }
 

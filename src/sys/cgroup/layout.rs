@@ -19,6 +19,14 @@ impl Hierarchy {
     pub(super) fn has(&self, controller: &str) -> bool {
         self.controllers.iter().any(|name| name == controller)
     }
+
+    /// That of version 2 has no controllers where it stands beside version 1.
+    fn version(&self) -> CgroupVersion {
+        match self.controllers.is_empty() {
+            true => CgroupVersion::V2,
+            false => CgroupVersion::V1,
+        }
+    }
 }
 
 /// The cgroup hierarchies of this host.
@@ -31,6 +39,18 @@ pub struct Cgroups {
 pub(super) enum Layout {
     V1(Vec<Hierarchy>),
     V2(PathBuf),
+}
+
+impl Layout {
+    /// Returns where each hierarchy is mounted, and which version it is of.
+    pub(super) fn mounts(&self) -> impl Iterator<Item = (&Path, CgroupVersion)> {
+        let (one, many) = match self {
+            Self::V1(hierarchies) => (None, hierarchies.as_slice()),
+            Self::V2(mount) => (Some((mount.as_path(), CgroupVersion::V2)), [].as_slice()),
+        };
+        let many = many.iter().map(|h| (h.mount.as_path(), h.version()));
+        one.into_iter().chain(many)
+    }
 }
 
 /// The version of the cgroup interface that has the controllers.
@@ -113,23 +133,15 @@ impl Cgroups {
     /// Returns where the hierarchy of version 2 is mounted, with the controllers or beside those of version 1.
     #[must_use]
     pub fn unified(&self) -> Option<&Path> {
-        match &self.layout {
-            Layout::V1(hierarchies) => hierarchies
-                .iter()
-                .find(|h| h.controllers.is_empty())
-                .map(|h| h.mount.as_path()),
-            Layout::V2(mount) => Some(mount),
-        }
+        let mut mounts = self.layout.mounts();
+        mounts.find_map(|(mount, version)| (version == CgroupVersion::V2).then_some(mount))
     }
 
     /// Returns where the hierarchies that have controllers are mounted.
     pub fn controller_mounts(&self) -> impl Iterator<Item = &Path> {
-        let (one, many) = match &self.layout {
-            Layout::V1(hierarchies) => (None, hierarchies.as_slice()),
-            Layout::V2(mount) => (Some(mount.as_path()), [].as_slice()),
-        };
-        let many = many.iter().filter(|h| !h.controllers.is_empty());
-        one.into_iter().chain(many.map(|h| h.mount.as_path()))
+        let with = self.version();
+        let mounts = self.layout.mounts();
+        mounts.filter_map(move |(mount, version)| (version == with).then_some(mount))
     }
 
     /// Names a cgroup, which need not exist.
@@ -153,11 +165,8 @@ impl Cgroups {
         }
     }
 
-    pub(super) fn mounts(&self) -> Vec<&Path> {
-        match &self.layout {
-            Layout::V1(hierarchies) => hierarchies.iter().map(|h| h.mount.as_path()).collect(),
-            Layout::V2(mount) => vec![mount],
-        }
+    pub(super) fn mounts(&self) -> impl Iterator<Item = &Path> {
+        self.layout.mounts().map(|(mount, _)| mount)
     }
 
     pub(super) fn hierarchy(&self, controller: &str) -> Option<&Path> {

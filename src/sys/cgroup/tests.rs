@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// lacks the controllers there, not the processes.
 fn layouts() -> Vec<Cgroups> {
     let host = Cgroups::detect().expect("cgroups");
-    let unified = host.mounts().into_iter();
+    let unified = host.mounts();
     let unified = unified.filter(|mount| mount.join("cgroup.subtree_control").exists());
     let mut layouts: Vec<Cgroups> = unified
         .map(|mount| Cgroups {
@@ -77,7 +77,7 @@ fn the_layout_is_read_from_the_mounts() {
          34 20 0:4 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
     let found = Cgroups::from_mountinfo(hybrid).expect("found");
     assert_eq!(found.version(), CgroupVersion::V1);
-    assert_eq!(found.mounts().len(), 4);
+    assert_eq!(found.mounts().count(), 4);
     let cpu = Some(Path::new("/sys/fs/cgroup/cpu"));
     assert_eq!(found.hierarchy("cpuacct"), cpu);
     assert_eq!(found.hierarchy("pids"), None);

@@ -1,6 +1,7 @@
 //! `kube play`.
 
 use std::io::Write;
+use std::thread;
 
 use super::super::super::CalledAs;
 use super::super::super::args::{Down, Global, Play};
@@ -16,7 +17,7 @@ use super::report::{Failure, print_failed, print_plan, print_played};
 use super::wait::{Ending, Signals};
 use crate::clock::{RandomIds, SystemClock};
 use crate::engine::execute::Report;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, cgroups};
 use crate::names::PodName;
 use crate::plan::{self, DownWish, Existing, PlayWish};
 use crate::translate::Application;
@@ -72,6 +73,10 @@ fn play_now<W: Write>(
     failed: &mut Option<PodName>,
     output: &mut Output<W>,
 ) -> Result<Option<Played>, Error> {
+    if arguments.start && !arguments.dry_run {
+        // It takes as long as all that is to be found out before a pod is started.
+        let _ = thread::Builder::new().spawn(cgroups::expect_moves);
+    }
     let options = play_options(arguments)?;
     let log_driver = log_driver(arguments)?;
     let unknown_fields = unknown_fields(arguments.validate, called_as);
