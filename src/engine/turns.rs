@@ -16,8 +16,11 @@ use crate::sys::process::processors;
 /// How long a start waits for its turn: one that hangs delays others no longer.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// How often it looks. Nobody rings: it has to look at all turns at once.
-const LOOK: Duration = Duration::from_millis(8);
+/// How soon it looks again. Nobody rings: it has to look at all turns at once.
+const LOOK: Duration = Duration::from_millis(4);
+
+/// How seldom it looks in the end: whoever has waited long is one of many, and one of those will look soon.
+const SELDOM: Duration = Duration::from_millis(32);
 
 /// A turn, or the end of waiting for one.
 pub(super) struct Turn(Option<(File, ByteRange)>);
@@ -37,6 +40,7 @@ impl Turn {
             return Self(None);
         };
         let turns = u64::try_from(2 * processors()).unwrap_or(2);
+        let mut pause = LOOK;
         loop {
             for turn in 0..turns {
                 let place = ByteRange::byte(turn);
@@ -49,7 +53,8 @@ impl Turn {
             if Instant::now() >= until {
                 return Self(None);
             }
-            thread::sleep(LOOK);
+            thread::sleep(pause);
+            pause = SELDOM.min(2 * pause);
         }
     }
 }
