@@ -17,6 +17,8 @@ use super::text::Source;
 const PIECE: usize = 512 << 10;
 /// Pieces are taken together until they are so many bytes, so that the threads seldom wait for each other.
 const PORTION: usize = 32 << 10;
+/// An empty file counts as so many bytes there: a portion is a few files, however small they are.
+const LEAST: usize = 256;
 /// Less than this is read faster by one thread alone.
 const WORTH_A_THREAD: usize = 128 << 10;
 
@@ -196,7 +198,7 @@ where
         while bytes < PORTION
             && let Some(next) = self.next()?
         {
-            bytes += next.0.range.len();
+            bytes += next.0.range.len().max(LEAST);
             portion.push(next);
         }
         Ok(portion)
@@ -262,6 +264,18 @@ fn pieces(input: usize, source: Source) -> VecDeque<Piece> {
 mod tests {
     use super::*;
     use crate::manifest::read::read;
+
+    #[test]
+    fn empty_sources_are_taken_a_few_at_a_time_too() {
+        let mut queue = Queue {
+            inputs: Some((0..1000).map(|_| Ok(Source::new("a.yaml", "")))),
+            opened: 0,
+            bytes: 0,
+            pieces: VecDeque::new(),
+        };
+        let portion = queue.take().expect("the sources are in memory");
+        assert_eq!(portion.len(), PORTION / LEAST);
+    }
 
     #[test]
     fn what_is_read_in_pieces_is_what_is_read_at_once() {
