@@ -10,7 +10,7 @@
 //!                                          │
 //!      Store ──snapshot──▶ Observed ──▶ plan ──▶ Plan[Action…]
 //!                                          ▼
-//!             engine::execute ──▶ sys, libcontainer; a supervisor per pod ──▶ Store{spec, state}
+//!             engine::execute ──▶ sys; a supervisor per pod ──▶ Store{spec, state}
 //! ```
 //!
 //! The modules stand in layer order: a module names only those above it in this list.

@@ -1,11 +1,12 @@
 //! What the processes of a container are kept from, given up by a process that is about to become one.
 //!
-//! The init and what is run in the container later lose the same in the same order. The embedded runtime could do
-//! this for the init, but compiles the filter each time, and asks the kernel once for each capability.
+//! The init and what is run in the container later lose the same in the same order.
+
+mod member;
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{Capabilities as OciCapabilities, LinuxCapabilities, Spec};
+use oci_spec::runtime::{Capabilities as OciCapabilities, LinuxCapabilities, Spec};
 
 use super::filter::Filter;
 use super::stage::{CreateError, Step};
@@ -13,6 +14,8 @@ use crate::model::container::CAPABILITIES;
 use crate::sys::credentials::{
     Capabilities, CapabilityBits, keep_capabilities, refuse_new_privileges,
 };
+
+pub(super) use member::{Identity, become_member, process};
 
 /// What a process keeps, and what it is kept from.
 #[derive(Debug, Clone)]
@@ -26,9 +29,7 @@ impl Confinement {
     /// Returns what a container's spec says; compiled filters are kept in a directory.
     pub(super) fn of(spec: &Spec, filters: &Path) -> Result<Self, CreateError> {
         let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
-        let process = spec.process().as_ref().ok_or_else(|| {
-            CreateError::new(Step::Confine, "the container's config.json has no process")
-        })?;
+        let process = process(spec)?;
         let profile = spec
             .linux()
             .as_ref()

@@ -7,10 +7,8 @@
 //! ```
 //!
 //! The stage joins everything by one descriptor of the container's init, then confines itself as
-//! the bundle's `config.json` says: the program is what the init is. (libcontainer's own way in
-//! drops the filter, the ids and the user namespace.)
+//! the bundle's `config.json` says: the program is what the init is.
 
-mod confine;
 mod join;
 mod terminal;
 

@@ -17,7 +17,7 @@ pub mod seccomp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxBuilder, LinuxDevice, LinuxDeviceBuilder, LinuxNamespace, LinuxNamespaceBuilder,
     LinuxNamespaceType, LinuxSeccomp, PosixRlimit, PosixRlimitBuilder, PosixRlimitType, Process,
     ProcessBuilder, RootBuilder, Spec, SpecBuilder, UserBuilder,
@@ -155,7 +155,7 @@ impl From<&RootFs> for Overlay {
     }
 }
 
-/// Something to bind that the stage makes first: a runtime knows only paths.
+/// Something to bind that the stage makes first: a spec knows only paths.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Source {
@@ -335,7 +335,7 @@ fn process(
         .rlimits(rlimits(facts.host))
         .build()
         .expect("all that is required is given");
-    // False together with a filter is refused by the runtime, and absent means the same.
+    // False together with a filter is refused by some runtimes, and absent means the same.
     let refuses = container.privileges.allow_escalation == Some(false);
     process.set_no_new_privileges(refuses.then_some(true));
     process.set_capabilities(None);
@@ -477,6 +477,29 @@ impl Launch {
     pub fn has_terminal(&self) -> bool {
         let process = self.spec.process().as_ref();
         process.is_some_and(|process| process.terminal() == Some(true))
+    }
+
+    /// Returns whether the container has a PID namespace of its own.
+    #[must_use]
+    pub fn has_new_pid_namespace(&self) -> bool {
+        self.pid_namespace()
+            .is_some_and(|namespace| namespace.path().is_none())
+    }
+
+    /// Returns whether the container lives in a PID namespace that is there already.
+    #[must_use]
+    pub fn joins_pid_namespace(&self) -> bool {
+        self.pid_namespace()
+            .is_some_and(|namespace| namespace.path().is_some())
+    }
+
+    fn pid_namespace(&self) -> Option<&LinuxNamespace> {
+        let linux = self.spec.linux().as_ref();
+        let mut all = linux
+            .and_then(|linux| linux.namespaces().as_ref())
+            .into_iter()
+            .flatten();
+        all.find(|namespace| namespace.typ() == LinuxNamespaceType::Pid)
     }
 
     /// Returns the launch with the user that the image knows: ids, groups, capabilities, `HOME`.

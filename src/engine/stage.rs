@@ -1,43 +1,46 @@
 //! The hidden stages of the engine: what must run in a process of its own with one thread.
 //!
 //! ```text
-//! supervisor ──create──▶ stage-create ──libcontainer──▶ init      (a child of the supervisor)
-//!      ▲                     │  mount namespace, overlay, user, FIFOs, cgroup
-//!      └──── pid or error ───┘
+//! supervisor ──start──▶ stage-create ═══════════════════════════════════▶ the container's program
+//!      ▲                     │  cgroup, mount namespace, overlay, user, FIFOs,
+//!      └── started, error ───┘  mounts, devices, root, ids, confinement
 //! ```
 //!
-//! libcontainer deadlocks in a process with threads, and changes the process it runs in (OOM score,
-//! dumpable). A stage takes its input as descriptor 0 and reports over descriptor 1, so that
-//! nothing of it stands in a command line and no descriptor has to be handed on by number.
+//! The stage is one process with one thread from `execve(2)` to `execve(2)`, the first one of the container's PID
+//! namespace from the start: nothing is copied, and nothing is left behind to be waited for. Only where the PID namespace
+//! is another's, it copies itself into it; and another OCI runtime has its own way.
+//!
+//! A stage takes its input as descriptor 0 and reports over descriptor 1, so that nothing of it stands in a command
+//! line and no descriptor has to be handed on by number.
 
 mod cgroup;
 mod create;
 mod error;
 mod external;
 mod infra;
+mod init;
 mod mounts;
-mod premount;
 mod program;
+mod report;
+mod root;
 mod streams;
 
-use std::io::{self, Read as _, Write as _};
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use serde::{Deserialize, Serialize};
-
 use super::launch::Launch;
 use crate::state::Work;
+use crate::sys::memfd;
+use crate::sys::namespace::with_pid_namespace;
 use crate::sys::process::{self, PidFd};
-use crate::sys::{descriptor, memfd};
 
 pub use create::stage_main;
 pub use error::{CreateError, Step};
 pub(super) use program::execute;
+use report::Heard;
 
 /// The hidden first argument that starts the stage.
 pub const CREATE: &str = "stage-create";
@@ -47,19 +50,6 @@ pub const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// The variable that tells the processes of one launch from all others.
 const MARK: &str = "PODWRIGHT_LAUNCH";
-
-/// What a stage waits for before it starts what it made; the end of the line instead means to give it up.
-const GO: &[u8] = b"!";
-
-/// The most a stage may answer.
-const REPLY_LIMIT: u64 = 1 << 20;
-
-/// What the stage reports.
-#[derive(Debug, Serialize, Deserialize)]
-enum Reply {
-    Created { pid: i32 },
-    Failed(CreateError),
-}
 
 /// A container whose program runs.
 #[derive(Debug)]
@@ -72,8 +62,7 @@ pub struct Created {
 
 /// Creates and starts a container, and returns the pid of its init, a child of this process.
 ///
-/// The container's output goes to its FIFOs. Besides the init, the runtime leaves one more child,
-/// a zombie at once, that a subreaper has to reap.
+/// The container's output goes to its FIFOs.
 ///
 /// # Errors
 /// What the stage could not do; nothing of the container is left but a child to reap.
@@ -94,6 +83,8 @@ pub fn create_with(program: &Path, launch: &Launch) -> Result<Created, CreateErr
 #[derive(Debug)]
 pub struct CreateStage {
     stage: Child,
+    /// Whether another process than the stage becomes the container's.
+    is_left: bool,
     report: UnixStream,
     /// What all processes of this launch have in their environment until they are the container's program.
     mark: String,
@@ -129,18 +120,24 @@ impl CreateStage {
         let (report, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
         let value = format!("{}-{}", launch.site.id, std::process::id());
         // With a working directory the standard library would fork(2), and copy the tables of our pages.
-        let stage = Command::new(program)
+        let mut command = Command::new(program);
+        command
             .arg(CREATE)
             .env_clear()
             .env(MARK, &value)
             .envs(crate::fault::inherited())
             .stdin(Stdio::from(input))
             .stdout(Stdio::from(OwnedFd::from(theirs)))
-            .stderr(work.map_or_else(Stdio::null, |work| Stdio::from(work.into_fd())))
-            .spawn()
-            .map_err(|error| failed(&error))?;
+            .stderr(work.map_or_else(Stdio::null, |work| Stdio::from(work.into_fd())));
+        let is_first = launch.runtime.is_none() && launch.has_new_pid_namespace();
+        let stage = match is_first {
+            true => with_pid_namespace(|| command.spawn())
+                .map_err(|error| CreateError::caused(Step::Stage, &error))?,
+            false => command.spawn(),
+        };
         Ok(Self {
-            stage,
+            stage: stage.map_err(|error| failed(&error))?,
+            is_left: launch.runtime.is_some() || launch.joins_pid_namespace(),
             report,
             mark: format!("{MARK}={value}"),
             cgroup: launch.site.cgroup.clone(),
@@ -148,46 +145,39 @@ impl CreateStage {
         })
     }
 
-    /// Lets the stage start the container that it makes, and waits for its report.
+    /// Lets the stage start the container that it makes, and waits until it has.
     ///
     /// # Errors
     /// As [`create`].
     pub fn finish(mut self) -> Result<Created, CreateError> {
-        // A stage that is gone has left its report.
-        let _ = self.report.write_all(GO);
-        let received = self.await_report().and_then(|()| self.receive());
-        // Whoever reaps all children of this process may have been faster.
-        let _ = self.stage.wait();
+        let created = report::hear(&self.report).and_then(|heard| self.created(heard));
+        let is_container = created
+            .as_ref()
+            .is_ok_and(|created| Some(created.pid) == self.pid());
+        if !is_container {
+            // Whoever reaps all children of this process may have been faster.
+            let _ = self.stage.wait();
+        }
         self.is_over = true;
-        received
+        created
     }
 
-    /// Waits until the stage reports; one that dies without a word leaves nothing behind.
-    ///
-    /// The end of the stream alone says nothing: the container's init has the other end open too, and may wait for
-    /// ever to be started by a stage that is gone.
-    fn await_report(&self) -> Result<(), CreateError> {
-        let failed = |error: &io::Error| CreateError::caused(Step::Stage, error);
-        let pid = i32::try_from(self.stage.id()).unwrap_or_default();
-        let stage = PidFd::open(pid).map_err(|error| failed(&error))?;
-        loop {
-            let mut fds = vec![PollFd::new(self.report.as_fd(), PollFlags::POLLIN)];
-            fds.extend(
-                stage
-                    .iter()
-                    .map(|stage| PollFd::new(stage.as_fd(), PollFlags::POLLIN)),
-            );
-            match poll(&mut fds, PollTimeout::NONE) {
-                Ok(_) => {}
-                Err(Errno::EINTR) => continue,
-                Err(errno) => return Err(failed(&errno.into())),
-            }
-            if fds[0].any().unwrap_or(true) {
-                return Ok(());
-            }
-            self.clear_up();
-            return Err(CreateError::new(Step::Stage, "the stage was killed"));
+    fn pid(&self) -> Option<i32> {
+        i32::try_from(self.stage.id()).ok()
+    }
+
+    /// Finds the container in what was heard; a stage that ended without a word leaves nothing behind.
+    fn created(&self, heard: Heard) -> Result<Created, CreateError> {
+        let pid = match self.is_left {
+            true => heard.successor,
+            false => self.pid(),
+        };
+        if let Some(pid) = pid.filter(|_| heard.started) {
+            let terminal = heard.terminal;
+            return Ok(Created { pid, terminal });
         }
+        self.clear_up();
+        Err(CreateError::new(Step::Stage, "the stage was killed"))
     }
 
     /// Ends what a stage has begun that is gone.
@@ -210,22 +200,5 @@ impl CreateStage {
         }
         // What does not end now is met again too.
         let _ = super::cgroups::kill(&self.cgroup);
-    }
-
-    fn receive(&mut self) -> Result<Created, CreateError> {
-        let died = |error: &dyn std::fmt::Display| {
-            CreateError::new(Step::Stage, format!("the stage died: {error}"))
-        };
-        let mut text = Vec::new();
-        let terminal = descriptor::receive(&self.report, &mut text).map_err(|e| died(&e))?;
-        (&mut self.report)
-            .take(REPLY_LIMIT)
-            .read_to_end(&mut text)
-            .map_err(|error| died(&error))?;
-        match serde_json::from_slice(&text) {
-            Ok(Reply::Created { pid }) => Ok(Created { pid, terminal }),
-            Ok(Reply::Failed(error)) => Err(error),
-            Err(error) => Err(died(&error)),
-        }
     }
 }

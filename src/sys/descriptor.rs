@@ -140,6 +140,19 @@ pub fn close_from(first: u32) {
     unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, 0) };
 }
 
+/// Has all descriptors from a number on closed with the next `execve(2)`.
+///
+/// # Errors
+/// Never since Linux 5.11.
+#[expect(unsafe_code, reason = "nix has no safe call for it")]
+pub fn close_with_exec(first: u32) -> io::Result<()> {
+    let flag = libc::CLOSE_RANGE_CLOEXEC;
+    // SAFETY: touches no memory, and closes nothing.
+    let done = unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, flag) };
+    nix::errno::Errno::result(done)?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

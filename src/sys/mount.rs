@@ -49,6 +49,17 @@ pub enum Propagation {
     Unbindable,
 }
 
+impl Propagation {
+    pub(super) fn flag(self) -> MsFlags {
+        match self {
+            Self::Shared => MsFlags::MS_SHARED,
+            Self::Slave => MsFlags::MS_SLAVE,
+            Self::Private => MsFlags::MS_PRIVATE,
+            Self::Unbindable => MsFlags::MS_UNBINDABLE,
+        }
+    }
+}
+
 /// Whether an operation covers the mounts below the target.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Depth {
@@ -85,12 +96,7 @@ pub fn set_propagation(
     propagation: Propagation,
     depth: Depth,
 ) -> Result<(), MountError> {
-    let flag = match propagation {
-        Propagation::Shared => MsFlags::MS_SHARED,
-        Propagation::Slave => MsFlags::MS_SLAVE,
-        Propagation::Private => MsFlags::MS_PRIVATE,
-        Propagation::Unbindable => MsFlags::MS_UNBINDABLE,
-    };
+    let flag = propagation.flag();
     mount(
         None::<&str>,
         target,

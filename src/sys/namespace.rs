@@ -216,6 +216,23 @@ impl Namespace {
         }
     }
 
+    /// Moves the calling thread into the namespace, or, of a PID namespace, its children to come.
+    ///
+    /// # Errors
+    /// It may not, or the process has threads and the namespace is one of users.
+    pub fn enter(&self) -> Result<(), NamespaceError> {
+        let kind = self.kind;
+        let result = if kind == NamespaceKind::Mount {
+            // setns(2) refuses a mount namespace while threads share root and working directory.
+            unshare(CloneFlags::CLONE_FS)
+        } else {
+            Ok(())
+        };
+        result
+            .and_then(|()| setns(self.as_fd(), kind.flag()))
+            .map_err(|source| NamespaceError::Enter { kind, source })
+    }
+
     /// Returns the kind.
     #[must_use]
     pub fn kind(&self) -> NamespaceKind {
@@ -308,7 +325,7 @@ pub fn in_namespaces<T: Send>(
 ) -> Result<T, NamespaceError> {
     on_thread(|| {
         for namespace in namespaces {
-            enter(namespace)?;
+            namespace.enter()?;
         }
         Ok(work())
     })
@@ -342,17 +359,28 @@ pub fn join_process(process: &PidFd, pid: i32) -> io::Result<()> {
     Ok(setns(process.as_fd(), flags)?)
 }
 
-fn enter(namespace: &Namespace) -> Result<(), NamespaceError> {
-    let kind = namespace.kind;
-    let result = if kind == NamespaceKind::Mount {
-        // setns(2) refuses a mount namespace while threads share root and working directory.
-        unshare(CloneFlags::CLONE_FS)
-    } else {
-        Ok(())
-    };
-    result
-        .and_then(|()| setns(namespace.as_fd(), kind.flag()))
-        .map_err(|source| NamespaceError::Enter { kind, source })
+/// Gives the calling thread a new namespace of its own, or, of a PID namespace, its children to come.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn unshare_own(kind: NamespaceKind) -> Result<(), NamespaceError> {
+    unshare(kind.flag()).map_err(|source| NamespaceError::Create {
+        kinds: kind.file_name().to_owned(),
+        source,
+    })
+}
+
+/// Runs a closure whose first child is the init of a new PID namespace; those that the calling thread has later are born
+/// where it is itself.
+///
+/// # Errors
+/// The kernel refuses.
+pub fn with_pid_namespace<T>(work: impl FnOnce() -> T) -> Result<T, NamespaceError> {
+    let own = Namespace::current(NamespaceKind::Pid)?;
+    unshare_own(NamespaceKind::Pid)?;
+    let done = work();
+    own.enter()?;
+    Ok(done)
 }
 
 /// Runs a closure on a thread of its own, of which alone it may change the namespaces.

@@ -396,6 +396,14 @@ fn start_in(stat: &str) -> Option<u64> {
     (!matches!(state, "Z" | "X")).then_some(start)
 }
 
+/// Lets this process live on when the thread that started it ends.
+///
+/// # Errors
+/// Never on Linux.
+pub fn outlive_parent() -> io::Result<()> {
+    nix::sys::prctl::set_pdeathsig(None).map_err(io::Error::from)
+}
+
 /// Makes orphans below this process its children.
 ///
 /// # Errors
@@ -453,6 +461,26 @@ impl SingleThreaded {
                 .map(Fork::Parent)
                 .ok_or_else(|| io::Error::other("a child is a zombie until it is reaped")),
         }
+    }
+
+    /// Copies this process as a further child of its own parent, born in the PID namespace that its children are born
+    /// in, and returns the copy's pid; nothing in the copy.
+    ///
+    /// # Errors
+    /// The process limit is reached, or this process is the first of its PID namespace (`EINVAL`, `clone(2)`).
+    #[expect(unsafe_code, reason = "no crate has a safe call for this clone")]
+    pub fn fork_sibling(self) -> io::Result<Option<i32>> {
+        // SAFETY: all zero bytes are a clone_args: it holds numbers only.
+        let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+        // With it the copy's end is told as this process's own is, and no other signal may be named.
+        arguments.flags = libc::CLONE_PARENT.cast_unsigned().into();
+        let size = std::mem::size_of_val(&arguments);
+        // SAFETY: the struct is the kernel's, of that size, and without a stack this is fork(2). The calling thread
+        // is the only one, as was counted, and it has not made another since; so no lock and no allocator state is
+        // in somebody else's hands.
+        let pid = unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size) };
+        let pid = Errno::result(pid)?;
+        Ok(i32::try_from(pid).ok().filter(|pid| *pid != 0))
     }
 }
 

@@ -7,8 +7,10 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 use nix::libc;
-use nix::sys::stat::{Mode, fstat, major, minor};
+use nix::sys::stat::{fstat, major, minor};
 use nix::sys::termios::{LocalFlags, SetArg, Termios, cfmakeraw, tcgetattr, tcsetattr};
+
+use super::path::{Resolve, open_at, reopen};
 
 /// Both ends of a pseudo terminal.
 #[derive(Debug)]
@@ -30,23 +32,26 @@ nix::ioctl_write_int_bad!(set_controlling, libc::TIOCSCTTY);
 nix::ioctl_read_bad!(get_size, libc::TIOCGWINSZ, libc::winsize);
 nix::ioctl_write_ptr_bad!(set_size, libc::TIOCSWINSZ, libc::winsize);
 
-/// Makes a pseudo terminal with the `ptmx` at this path.
+/// The multiplexer of pseudo terminals, wherever their file system is mounted as it should be.
+pub const PTMX: &str = "/dev/pts/ptmx";
+
+/// Makes a pseudo terminal in a root directory.
 ///
 /// Its other end is asked of the descriptor, never of a path: whoever owns the directory cannot
 /// put another file in its place.
 ///
 /// # Errors
-/// The path is no `ptmx`.
+/// The root has no multiplexer at [`PTMX`].
 #[expect(unsafe_code, reason = "nix has no safe calls for these ioctls")]
-pub fn open_pty(ptmx: &Path) -> io::Result<Pty> {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC | OFlag::O_NOFOLLOW;
+pub fn open_pty(root: BorrowedFd<'_>) -> io::Result<Pty> {
+    let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW;
     // Looked at before it is opened for real: a FIFO would be waited for.
-    let found = nix::fcntl::open(ptmx, OFlag::O_PATH | flags, Mode::empty())?;
+    let found = open_at(root, Path::new(PTMX), Resolve::InRoot, flags)?;
     let device = fstat(&found)?.st_rdev;
     if (major(device), minor(device)) != (5, 2) {
         return Err(io::Error::other("not the multiplexer of pseudo terminals"));
     }
-    let master = super::path::reopen(found.as_fd(), OFlag::O_RDWR | OFlag::O_NOCTTY)?;
+    let master = reopen(found.as_fd(), OFlag::O_RDWR | OFlag::O_NOCTTY)?;
     // SAFETY: the ioctl reads one number through the pointer, which lives longer than the call.
     unsafe { set_lock(master.as_raw_fd(), &0) }?;
     let flags = libc::O_RDWR | libc::O_NOCTTY | libc::O_CLOEXEC;
@@ -157,12 +162,14 @@ impl Drop for RawMode {
 
 #[cfg(test)]
 mod tests {
+    use super::super::path::open_root;
     use super::*;
     use std::io::{Read as _, Write as _};
 
     #[test]
     fn what_is_written_at_one_end_is_read_at_the_other() {
-        let Ok(pty) = open_pty(Path::new("/dev/pts/ptmx")) else {
+        let root = open_root(Path::new("/")).unwrap();
+        let Ok(pty) = open_pty(root.as_fd()) else {
             eprintln!("skipped: lacks /dev/pts/ptmx");
             return;
         };
@@ -179,6 +186,9 @@ mod tests {
         slave.read_exact(&mut keys).unwrap();
         assert_eq!(&keys, b"\x03x");
         drop(raw);
-        assert!(open_pty(Path::new("/dev/null")).is_err());
+        let other = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(other.path().join("dev/pts")).unwrap();
+        std::fs::write(other.path().join("dev/pts/ptmx"), "").unwrap();
+        assert!(open_pty(open_root(other.path()).unwrap().as_fd()).is_err());
     }
 }

@@ -2,17 +2,17 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, BorrowedFd, OwnedFd};
 use std::path::Path;
 
+use nix::errno::Errno;
+use nix::libc;
 use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::CloneFlags;
-use rustix::fs::StatVfsMountFlags;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
 use super::mount::{Depth, Propagation, remount_bind, set_propagation, unshare_mounts};
 use super::namespace::on_thread;
-use super::path::descriptor_path;
 
 /// Returns a detached copy of the mounts at `path`, to be attached anywhere, in another
 /// mount namespace too (`open_tree(2)`).
@@ -54,24 +54,67 @@ pub fn attach_at(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()>
     Ok(rustix::mount::move_mount(tree, c"", target, c"", flags)?)
 }
 
-/// Forbids what is in these flags of an attached mount, beside what it forbids already.
+/// Forbids what is in these flags, beside what is forbidden already: writing, set-user-id bits, devices, programs.
+///
+/// The tree may be attached or not.
 ///
 /// # Errors
-/// The tree is not attached, or the kernel refuses.
-pub fn restrict(tree: &OwnedFd, flags: MsFlags) -> io::Result<()> {
-    if flags.is_empty() {
-        return Ok(());
-    }
+/// What `mount_setattr(2)` says (Linux 5.12); `InvalidInput` for any other flag.
+pub fn restrict(tree: BorrowedFd<'_>, flags: MsFlags, depth: Depth) -> io::Result<()> {
     let known = [
-        (StatVfsMountFlags::RDONLY, MsFlags::MS_RDONLY),
-        (StatVfsMountFlags::NOSUID, MsFlags::MS_NOSUID),
-        (StatVfsMountFlags::NODEV, MsFlags::MS_NODEV),
-        (StatVfsMountFlags::NOEXEC, MsFlags::MS_NOEXEC),
+        (MsFlags::MS_RDONLY, libc::MOUNT_ATTR_RDONLY),
+        (MsFlags::MS_NOSUID, libc::MOUNT_ATTR_NOSUID),
+        (MsFlags::MS_NODEV, libc::MOUNT_ATTR_NODEV),
+        (MsFlags::MS_NOEXEC, libc::MOUNT_ATTR_NOEXEC),
     ];
-    let present = rustix::fs::fstatvfs(tree)?.f_flag;
-    let kept = known.iter().filter(|(own, _)| present.contains(*own));
-    let all = kept.fold(flags, |flags, (_, flag)| flags | *flag);
-    remount_bind(Path::new(&descriptor_path(tree.as_fd())), all).map_err(io::Error::other)
+    let (all, set) = known
+        .iter()
+        .filter(|(flag, _)| flags.contains(*flag))
+        .fold((MsFlags::empty(), 0), |(all, set), (flag, attribute)| {
+            (all | *flag, set | attribute)
+        });
+    match flags {
+        _ if all != flags => Err(io::ErrorKind::InvalidInput.into()),
+        none if none.is_empty() => Ok(()),
+        _ => change(tree, depth, |attributes| attributes.attr_set = set),
+    }
+}
+
+/// Sets the propagation of a tree of mounts, attached or not.
+///
+/// # Errors
+/// What `mount_setattr(2)` says (Linux 5.12).
+pub fn propagate(tree: BorrowedFd<'_>, propagation: Propagation, depth: Depth) -> io::Result<()> {
+    let flag = propagation.flag().bits();
+    change(tree, depth, |attributes| attributes.propagation = flag)
+}
+
+#[expect(unsafe_code, reason = "no crate has a safe call for it")]
+fn change(
+    tree: BorrowedFd<'_>,
+    depth: Depth,
+    fill: impl FnOnce(&mut libc::mount_attr),
+) -> io::Result<()> {
+    // SAFETY: all zero bytes are a mount_attr: it holds numbers only, and zeros change nothing.
+    let mut attributes: libc::mount_attr = unsafe { std::mem::zeroed() };
+    fill(&mut attributes);
+    let recursive = match depth {
+        Depth::One => 0,
+        Depth::Tree => libc::AT_RECURSIVE,
+    };
+    // SAFETY: the path is an empty C string, the struct is the kernel's, of that size, and only read.
+    let done = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            libc::AT_EMPTY_PATH | recursive,
+            &raw const attributes,
+            std::mem::size_of_val(&attributes),
+        )
+    };
+    Errno::result(done)?;
+    Ok(())
 }
 
 /// Keeps what a pidfd or a namespace descriptor stands for reachable at `target`, a file.
@@ -145,6 +188,22 @@ pub fn live_in(tree: &OwnedFd, start: Option<BorrowedFd<'_>>) -> io::Result<()> 
     enter(tree)
 }
 
+/// Makes a mount, which has its place in this process's namespace, the root of it; what was there before goes, here alone.
+///
+/// # Errors
+/// The mount is shared, or lies on one that is (`pivot_root(2)`).
+pub fn change_root(root: BorrowedFd<'_>) -> io::Result<()> {
+    let old = super::path::open_root(Path::new("/"))?;
+    nix::unistd::fchdir(root)?;
+    // With `.` twice the old root lies on the new one.
+    nix::unistd::pivot_root(".", ".")?;
+    nix::unistd::fchdir(&old)?;
+    // What is let go of here must not be for others.
+    set_propagation(Path::new("."), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
+    umount2(".", MntFlags::MNT_DETACH)?;
+    Ok(nix::unistd::chdir("/")?)
+}
+
 /// Copies the mounts from the working directory on, and makes the copy the root; the old root goes.
 fn enter_copy(depth: Depth) -> io::Result<()> {
     enter(&clone_tree(Path::new("."), depth)?)
@@ -192,6 +251,40 @@ mod tests {
                 return;
             }
             fs::File::open(&pinned).unwrap();
+        });
+    }
+
+    #[test]
+    fn a_tree_is_restricted_before_it_is_attached() {
+        in_mount_namespace(|dir| {
+            let (source, target) = (dir.join("source"), dir.join("target"));
+            for place in [&source, &target] {
+                fs::create_dir(place).unwrap();
+            }
+            mount_tmpfs(&source, 0o755, None, MsFlags::MS_NODEV).unwrap();
+            let inner = source.join("inner");
+            fs::create_dir(&inner).unwrap();
+            mount_tmpfs(&inner, 0o755, None, MsFlags::empty()).unwrap();
+            let tree = clone_tree(&source, Depth::Tree).unwrap();
+            propagate(tree.as_fd(), Propagation::Private, Depth::Tree).unwrap();
+            restrict(tree.as_fd(), MsFlags::MS_RDONLY, Depth::One).unwrap();
+            restrict(tree.as_fd(), MsFlags::MS_NOEXEC, Depth::Tree).unwrap();
+            attach(tree.as_fd(), &target).unwrap();
+            fs::write(source.join("f"), "x").unwrap();
+            assert!(fs::write(target.join("f"), "y").is_err());
+            fs::write(target.join("inner/f"), "y").unwrap();
+            let mounts = fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            let options = |place: &Path| -> Vec<String> {
+                let place = format!(" {} ", place.display());
+                let line = mounts.lines().find_map(|line| line.split_once(&place));
+                let options = line.unwrap().1.split(' ').next().unwrap();
+                options.split(',').map(str::to_owned).collect()
+            };
+            assert_eq!(options(&target), ["ro", "nodev", "noexec", "relatime"]);
+            assert_eq!(options(&target.join("inner")), ["rw", "noexec", "relatime"]);
+            assert_eq!(options(&source), ["rw", "nodev", "relatime"]);
+            let other = restrict(tree.as_fd(), MsFlags::MS_NOATIME, Depth::One);
+            assert_eq!(other.unwrap_err().kind(), io::ErrorKind::InvalidInput);
         });
     }
 

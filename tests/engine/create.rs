@@ -247,6 +247,82 @@ fn volumes_lie_over_what_the_container_has_of_the_kernel() {
 }
 
 #[test]
+fn a_working_directory_by_way_of_an_open_descriptor_is_refused() {
+    let Some(rig) = Rig::new() else { return };
+    for number in 3..24 {
+        let path = format!("/proc/self/fd/{number}");
+        let launch = rig.decide(json!({"command": ["pwd"], "workingDir": path}));
+        let error = rig.start(&launch).unwrap_err();
+        assert_eq!(error.step, Step::WorkingDirectory, "{error}");
+    }
+}
+
+#[test]
+fn a_link_in_the_image_does_not_move_what_the_kernel_shows() {
+    let Some(rig) = Rig::new() else { return };
+    for path in ["proc", "sys"] {
+        let place = rig.layer().join(path);
+        let _ = fs::remove_dir(&place);
+        std::os::unix::fs::symlink("/etc", &place).unwrap();
+        let launch = rig.decide(json!({"command": ["true"]}));
+        let error = rig.start(&launch).unwrap_err();
+        assert_eq!(error.step, Step::Mounts, "{error}");
+        fs::remove_file(&place).unwrap();
+    }
+}
+
+#[test]
+fn one_container_writes_what_another_of_its_pod_may_only_read() {
+    let Some(rig) = Rig::new() else { return };
+    let options = |privileged: bool| {
+        let fields = json!({"privileges": {"privileged": privileged}});
+        let ran = rig.script("grep ' /sys sysfs ' /proc/mounts", fields);
+        let access = ran
+            .stdout
+            .split(' ')
+            .nth(3)
+            .map(|words| words[..2].to_owned());
+        access.expect("it is mounted")
+    };
+    let access = [false, true, false].map(options);
+    assert_eq!(access, ["ro", "rw", "ro"]);
+}
+
+#[test]
+fn a_directory_of_devices_that_is_bound_stays_as_it_is() {
+    let Some(mut rig) = Rig::new() else { return };
+    let volume = rig.volume("dev");
+    fs::write(volume.join("null"), "mine").unwrap();
+    let ran = rig.script(
+        "cat /dev/null; head -c 1 /proc/keys; echo masked",
+        json!({"mounts": [
+            {"volume": "dev", "path": "/dev", "readOnly": false, "propagation": "None"}]}),
+    );
+    assert_eq!(ran.stdout, "minemasked\n", "{ran:?}");
+    assert!(!volume.join("zero").exists() && !volume.join("fd").exists());
+}
+
+#[test]
+fn the_devices_and_links_are_those_of_the_specification() {
+    let Some(rig) = Rig::new() else { return };
+    let script = "cd /dev; for name in null zero full random urandom tty; do \
+        test -c $name && stat -c '%n %t %T %a' $name; done; \
+        for name in fd stdin stdout stderr ptmx core; do echo $name $(readlink $name); done";
+    let ran = rig.script(script, json!({}));
+    // Not every kernel shows its memory.
+    let core = match Path::new("/proc/kcore").exists() {
+        true => "core /proc/kcore",
+        false => "core",
+    };
+    let expected = format!(
+        "null 1 3 666\nzero 1 5 666\nfull 1 7 666\nrandom 1 8 666\nurandom 1 9 666\ntty 5 0 666\n\
+         fd /proc/self/fd\nstdin /proc/self/fd/0\nstdout /proc/self/fd/1\nstderr /proc/self/fd/2\n\
+         ptmx pts/ptmx\n{core}\n"
+    );
+    assert_eq!(ran.stdout, expected, "{ran:?}");
+}
+
+#[test]
 fn a_part_of_a_volume_never_leads_out_of_it() {
     let Some(mut rig) = Rig::new() else { return };
     let volume = rig.volume("data");

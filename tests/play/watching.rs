@@ -2,16 +2,19 @@
 
 use std::fs::File;
 use std::io::Read as _;
+use std::os::fd::AsFd as _;
 use std::path::Path;
 use std::process::Stdio;
 
+use podwright::sys::path::open_root;
 use podwright::sys::terminal::open_pty;
 
 use super::host::{Host, pod};
 
 /// Runs the program with standard output on a terminal, and returns what it prints there.
 fn on_terminal(host: &Host, arguments: &[&str], environment: &[(&str, &str)]) -> String {
-    let pty = open_pty(Path::new("/dev/ptmx")).unwrap();
+    let root = open_root(Path::new("/")).unwrap();
+    let pty = open_pty(root.as_fd()).unwrap();
     let mut command = host.command(arguments);
     command
         .stdout(Stdio::from(pty.slave))

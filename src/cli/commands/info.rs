@@ -231,7 +231,7 @@ fn gather(engine: &Engine) -> Result<Info, Error> {
                     path: own(path),
                 },
                 None => Runtime {
-                    name: "libcontainer".to_owned(),
+                    name: "podwright".to_owned(),
                     path: String::new(),
                 },
             },

@@ -159,7 +159,7 @@ fn inspect(subject: &Subject<'_>) -> ContainerInspect {
         hostname_path: text(&own.etc("hostname")),
         hosts_path: text(&own.etc("hosts")),
         oci_config_path: text(&own.bundle(&record.name).join("config.json")),
-        oci_runtime: runtime.map_or_else(|| "libcontainer".to_owned(), text),
+        oci_runtime: runtime.map_or_else(|| "podwright".to_owned(), text),
         driver: "overlay",
         mount_label: "",
         process_label: "",

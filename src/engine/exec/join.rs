@@ -7,13 +7,12 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::ExitCode;
 
-use libcontainer::oci_spec::runtime::Spec;
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
+use oci_spec::runtime::Spec;
 
-use super::confine::{self, Identity};
 use super::{ExecRequest, REPORT_FD, REQUEST_FD};
-use crate::engine::confine::Confinement;
+use crate::engine::confine::{Confinement, Identity, become_member, process};
 use crate::engine::stage::{CreateError, Step, execute};
 use crate::image::user;
 use crate::sys::cgroup::Cgroups;
@@ -21,10 +20,7 @@ use crate::sys::descriptor;
 use crate::sys::namespace::join_process;
 use crate::sys::path::open_root;
 use crate::sys::process::{Ended, Fork, PidFd, SingleThreaded, leave, restore_signals};
-use crate::sys::terminal::{Pty, open_pty, take_over};
-
-/// The pseudo terminals of a container.
-const PTMX: &str = "/dev/pts/ptmx";
+use crate::sys::terminal::{PTMX, Pty, open_pty, take_over};
 
 /// What a stage ends with that could not run the program.
 const FAILED: u8 = 125;
@@ -121,7 +117,7 @@ fn identity(
     spec: &Spec,
     confinement: &Confinement,
 ) -> Result<Identity, CreateError> {
-    let own = Identity::of_container(spec, confinement)?;
+    let own = Identity::of_container(process(spec)?, confinement);
     let Some(text) = &request.user else {
         return Ok(own);
     };
@@ -141,7 +137,9 @@ fn become_program(
 ) -> CreateError {
     let confined = identity(request, spec, &confinement).and_then(|identity| {
         leave_session(request, &identity, report)?;
-        confine::confine(request, spec, &identity, confinement)?;
+        let process = process(spec)?;
+        let cwd = request.cwd.as_deref().unwrap_or_else(|| process.cwd());
+        become_member(process, cwd, &identity, confinement, end_with_stage)?;
         Ok(identity)
     });
     match confined {
@@ -161,7 +159,9 @@ fn leave_session(
     if !request.terminal {
         return Ok(());
     }
-    let Pty { master, slave } = open_pty(Path::new(PTMX)).map_err(|error| failed(&error))?;
+    let Pty { master, slave } = open_root(Path::new("/"))
+        .and_then(|root| open_pty(root.as_fd()))
+        .map_err(|error| failed(&error))?;
     std::os::unix::fs::fchown(&slave, Some(identity.uid), None).map_err(|error| failed(&error))?;
     take_over(&slave).map_err(|error| failed(&error))?;
     descriptor::send(report, &[0], Some(master.as_fd())).map_err(|error| failed(&error))
@@ -188,7 +188,7 @@ fn environment(request: &ExecRequest, spec: &Spec, identity: &Identity) -> Vec<S
 }
 
 /// The program must not outlive its stage: whoever kills the stage means the program.
-pub(super) fn end_with_stage() -> Result<(), CreateError> {
+fn end_with_stage() -> Result<(), CreateError> {
     prctl::set_pdeathsig(Signal::SIGKILL)
         .map_err(|errno| CreateError::caused(Step::Confine, &errno))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use libcontainer::oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxCapabilitiesBuilder};
+use oci_spec::runtime::{Capabilities, LinuxCapabilities, LinuxCapabilitiesBuilder};
 
 use super::LaunchError;
 use crate::model::container::{Capability, Privileges};

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::LinuxDeviceType;
 use nix::sys::resource::{Resource, getrlimit};
+use oci_spec::runtime::LinuxDeviceType;
 use serde::{Deserialize, Serialize};
 
 use super::seccomp::version;

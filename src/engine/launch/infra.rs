@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use libcontainer::oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder};
+use oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder};
 
 use super::mounts::{MASKED, READ_ONLY, filesystem};
 use super::resources::{device_rules, resources};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{Mount as OciMount, MountBuilder};
+use oci_spec::runtime::{Mount as OciMount, MountBuilder};
 
 use super::env::{Environment, expand};
 use super::{
@@ -38,7 +38,7 @@ pub(super) const READ_ONLY: [&str; 6] = [
     "/proc/sysrq-trigger",
 ];
 
-/// Where cgroups are looked for, by runtimes and in containers.
+/// Where cgroups are looked for in containers.
 pub const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// What the mounts of a container are decided from.

@@ -1,6 +1,6 @@
 //! What a container may take of the host, as cgroup settings.
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxCpuBuilder, LinuxDeviceCgroup, LinuxDeviceCgroupBuilder, LinuxDeviceType,
     LinuxMemoryBuilder, LinuxPidsBuilder, LinuxResources,
 };

@@ -9,7 +9,7 @@ mod default;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{
+use oci_spec::runtime::{
     LinuxSeccomp, LinuxSeccompAction, LinuxSeccompArg, LinuxSeccompArgBuilder, LinuxSeccompBuilder,
     LinuxSeccompOperator, LinuxSyscall, LinuxSyscallBuilder,
 };

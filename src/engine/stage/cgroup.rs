@@ -1,20 +1,14 @@
 //! The cgroup of a container: made, limited, and held open for the init to enter.
-//!
-//! The embedded runtime could do it, but for each of twelve controllers of version 1 it reads the lists of mounts and
-//! of its own cgroups, twice. On version 1 it is therefore shown the hierarchy of version 2 alone, which has no
-//! controllers then, and its init enters the others itself.
 
 use std::path::Path;
 
-use libcontainer::oci_spec::runtime::{LinuxResources, Spec};
+use oci_spec::runtime::LinuxResources;
 
 use super::error::{CreateError, Step};
-use crate::engine::launch::{CGROUP_ROOT, Launch};
+use crate::engine::launch::Launch;
 use crate::sys::cgroup::{
-    Cgroup, CgroupError, CgroupLimits, CgroupVersion, Cgroups, CpuQuota, DeviceRule, Entrance,
-    Versions,
+    Cgroup, CgroupError, CgroupLimits, Cgroups, CpuQuota, DeviceRule, Entrance,
 };
-use crate::sys::mount::{Depth, bind};
 
 fn failed(error: &dyn std::error::Error) -> CreateError {
     CreateError::caused(Step::Cgroup, error)
@@ -24,8 +18,8 @@ fn group(launch: &Launch) -> Result<Cgroup<'static>, CgroupError> {
     Cgroups::detect()?.group(Path::new(&launch.site.cgroup))
 }
 
-/// Makes the cgroup in all hierarchies, for the container to see: a runtime makes it only in those that it sets limits
-/// in.
+/// Makes the cgroup in all hierarchies, for the container to see: another runtime makes it only in those that it sets
+/// limits in.
 pub(super) fn make_cgroup(launch: &Launch) -> Result<(), CreateError> {
     let group = group(launch).map_err(|error| failed(&error))?;
     group.create().map_err(|error| failed(&error))
@@ -45,37 +39,10 @@ pub(super) fn limit(launch: &Launch) -> Result<(), CreateError> {
     set().map_err(|error| failed(&error))
 }
 
-/// Returns what the container's init is to enter by itself; the runtime, told this much, sees only the rest from here
-/// on.
-pub(super) fn take_entrance(launch: &Launch, told: &Spec) -> Result<Option<Entrance>, CreateError> {
-    let cgroups = Cgroups::detect().map_err(|error| failed(&error))?;
-    if cgroups.version() == CgroupVersion::V2 {
-        return Ok(None);
-    }
-    let root = Path::new(CGROUP_ROOT);
-    let mut sources = told
-        .mounts()
-        .iter()
-        .flatten()
-        .filter_map(|mount| mount.source().as_ref());
-    // What the runtime binds of them it has to see.
-    let is_bound = sources.any(|source| source.starts_with(root) || is_above(source, root));
-    let alone = cgroups.unified().filter(|_| !is_bound);
-    let versions = match alone {
-        Some(_) => Versions::V1,
-        None => Versions::Both,
-    };
-    let entrance = group(launch).and_then(|group| group.entrance(versions));
-    let entrance = entrance.map_err(|error| failed(&error))?;
-    if let Some(unified) = alone {
-        bind(unified, root, Depth::One).map_err(|error| failed(&error))?;
-    }
-    Ok(Some(entrance))
-}
-
-/// Returns whether a path leads to another; the names of file systems that stand for sources do not.
-fn is_above(path: &Path, other: &Path) -> bool {
-    path.is_absolute() && other.starts_with(path)
+/// Opens the cgroup for the process that becomes the container's init.
+pub(super) fn entrance(launch: &Launch) -> Result<Entrance, CreateError> {
+    let entrance = group(launch).and_then(|group| group.entrance());
+    entrance.map_err(|error| failed(&error))
 }
 
 /// Reads the settings that [`resources`](crate::engine::launch) makes.

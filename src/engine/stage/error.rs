@@ -16,12 +16,13 @@ pub enum Step {
     /// A mount namespace of its own, and the volumes in it.
     Mounts,
     RootFs,
+    Devices,
     /// Looking up the user in the image.
     User,
     Streams,
     Cgroup,
     WorkingDirectory,
-    /// What the OCI runtime does.
+    /// What another OCI runtime does.
     Runtime,
     /// The container's program is not there.
     CommandNotFound,
@@ -81,6 +82,7 @@ impl CreateError {
             Step::Stage
             | Step::Mounts
             | Step::RootFs
+            | Step::Devices
             | Step::User
             | Step::Streams
             | Step::Cgroup
@@ -98,6 +100,7 @@ impl CreateError {
             Step::Stage => "running a stage of this program",
             Step::Mounts => "preparing the mounts",
             Step::RootFs => "mounting the root file system",
+            Step::Devices => "making the devices",
             Step::User => "finding the user",
             Step::Streams => "opening the output",
             Step::Cgroup => "making the cgroup",

@@ -1,4 +1,4 @@
-//! The mount namespace of a container, and what its runtime binds out of it.
+//! The mount namespace of a container, and what is bound out of it.
 
 use std::fs;
 use std::io;
@@ -10,12 +10,10 @@ use nix::sys::stat::Mode;
 
 use super::error::{CreateError, Step};
 use crate::engine::launch::{CgroupDirectory, Launch, Source, SourceKind};
-use crate::sys::mount::{
-    Depth, MsFlags, Propagation, bind, ensure_dir, mount_tmpfs, remount_bind, set_propagation,
-};
+use crate::sys::mount::{Depth, MsFlags, Propagation, ensure_dir, mount_tmpfs, set_propagation};
 use crate::sys::overlay::mount_overlay;
 use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
-use crate::sys::tree::{attach, clone_tree, live_in};
+use crate::sys::tree::{attach, clone_tree, live_in, propagate, restrict};
 
 /// What no mount of cgroups allows.
 const HARMLESS: MsFlags = MsFlags::MS_NOSUID
@@ -39,6 +37,10 @@ pub(super) fn enter_namespace(launch: &Launch) -> Result<SharedSources, CreateEr
     let start = start.transpose().map_err(|error| failed(&error))?;
     live_in(&host, start.as_ref().map(|file| file.as_fd()))
         .and_then(|()| attach(pod.as_fd(), &site.pod))
+        // What is mounted on it stays here, and may become a root (pivot_root(2)).
+        .and_then(|()| {
+            set_propagation(&site.pod, Propagation::Slave, Depth::One).map_err(io::Error::other)
+        })
         .map_err(|error| failed(&error))?;
     Ok(shared)
 }
@@ -60,7 +62,7 @@ fn own_mounts(launch: &Launch) -> Result<(OwnedFd, SharedSources), CreateError> 
     Ok((copies?, shared?))
 }
 
-/// Mounts the root file system, and what the runtime binds into it.
+/// Mounts the root file system, and what is to be bound into it.
 pub(super) fn prepare_mounts(launch: &Launch, shared: SharedSources) -> Result<(), CreateError> {
     let rootfs = launch.site.bundle.join("rootfs");
     mount_overlay(&(&launch.site.rootfs).into(), &rootfs)
@@ -145,11 +147,10 @@ fn mount_cgroups(at: &Path, directories: &[CgroupDirectory], read_only: bool) ->
     for directory in directories {
         let place = at.join(&directory.name);
         fs::create_dir(&place)?;
-        let mount = || {
-            bind(&directory.path, &place, Depth::One)?;
-            remount_bind(&place, HARMLESS | MsFlags::MS_RELATIME | access)
-        };
-        mount().map_err(io::Error::other)?;
+        let tree = clone_tree(&directory.path, Depth::One)?;
+        propagate(tree.as_fd(), Propagation::Private, Depth::One)?;
+        restrict(tree.as_fd(), HARMLESS | access, Depth::One)?;
+        attach(tree.as_fd(), &place)?;
     }
-    set_propagation(at, Propagation::Private, Depth::Tree).map_err(io::Error::other)
+    Ok(())
 }

@@ -1,111 +1,22 @@
-//! Finds the program of a container and becomes it, confined as its spec says.
-//!
-//! The last step is reported over a descriptor that closes with `execve(2)`: nothing and the end of
-//! file mean that the program runs; anything else is why it does not. The runtime alone could
-//! tell only what it found out before the start.
+//! Finds the program of a container and becomes it.
 
 use std::ffi::{CString, NulError};
-use std::fs::{self, File};
-use std::io::Write as _;
-use std::os::fd::OwnedFd;
+use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
-use libcontainer::oci_spec::runtime::Spec;
-use libcontainer::workload::{
-    Executor, ExecutorError, ExecutorSetEnvsError, ExecutorValidationError,
-};
 use nix::errno::Errno;
 use nix::unistd::{AccessFlags, access, execve};
+use oci_spec::runtime::{Process, Spec};
 
 use super::error::{CreateError, Step};
-use super::infra;
-use crate::engine::confine::Confinement;
-use crate::sys::cgroup::Entrance;
 
-/// What a container's first process becomes.
-#[derive(Debug, Clone)]
-pub(super) enum Program {
-    /// The program its spec names.
-    OfSpec,
-    /// The init of a shared PID namespace: this program itself, which needs nothing of an image.
-    Infra,
-}
-
-/// Runs the last step within the container, and reports how it failed.
-#[derive(Debug, Clone)]
-pub(super) struct Reporting {
-    pub(super) program: Program,
-    /// The cgroup that it has to enter itself.
-    pub(super) entrance: Option<Arc<Entrance>>,
-    pub(super) confinement: Arc<Confinement>,
-    pub(super) report: Arc<OwnedFd>,
-}
-
-impl Reporting {
-    fn tell(&self, error: &CreateError) {
-        let Ok(report) = self.report.try_clone() else {
-            return;
-        };
-        if let Ok(text) = serde_json::to_vec(error) {
-            // Nobody is left to be told if the parent does not read.
-            let _ = File::from(report).write_all(&text);
-        }
-    }
-}
-
-impl Reporting {
-    fn enter_cgroup(&self) -> Result<(), CreateError> {
-        let entered = self
-            .entrance
-            .as_ref()
-            .map_or(Ok(()), |entrance| entrance.enter());
-        entered.map_err(|error| CreateError::caused(Step::Cgroup, &error))
-    }
-}
-
-impl Executor for Reporting {
-    /// The runtime has left the process the user, in the container's namespaces, with all capabilities.
-    fn validate(&self, spec: &Spec) -> Result<(), ExecutorValidationError> {
-        let confined = self.enter_cgroup().and_then(|()| self.confinement.enter());
-        let found = confined.and_then(|()| match self.program {
-            Program::Infra => Ok(()),
-            Program::OfSpec => {
-                let (args, env) = words(spec);
-                find_program(&args, &env).map(drop)
-            }
-        });
-        found.map_err(|error| {
-            self.tell(&error);
-            ExecutorValidationError::ArgValidationError(error.to_string())
-        })
-    }
-
-    /// The environment goes to `execve(2)` as the spec has it, in its order.
-    fn setup_envs(
-        &self,
-        _: std::collections::HashMap<String, String>,
-    ) -> Result<(), ExecutorSetEnvsError> {
-        Ok(())
-    }
-
-    fn exec(&self, spec: &Spec) -> Result<(), ExecutorError> {
-        if matches!(self.program, Program::Infra) {
-            infra::run();
-        }
-        let (args, env) = words(spec);
-        let error = execute(&args, &env);
-        self.tell(&error);
-        Err(ExecutorError::Other(error.to_string()))
-    }
-}
-
-fn words(spec: &Spec) -> (Vec<String>, Vec<String>) {
+/// Returns the command line and the environment of a container's program.
+pub(super) fn words(spec: &Spec) -> (Vec<String>, Vec<String>) {
     let process = spec.process().as_ref();
     let of = |list: Option<&Option<Vec<String>>>| list.cloned().flatten().unwrap_or_default();
     (
-        of(process.map(libcontainer::oci_spec::runtime::Process::args)),
-        of(process.map(libcontainer::oci_spec::runtime::Process::env)),
+        of(process.map(Process::args)),
+        of(process.map(Process::env)),
     )
 }
 
@@ -163,7 +74,7 @@ fn c_strings(path: &Path, args: &[String], env: &[String]) -> Result<Words, NulE
 /// Finds what the first word names: a path as it is, a bare name along `PATH`.
 ///
 /// Asked as the user who will run it, in the root file system it will run in.
-pub(super) fn find_program(args: &[String], env: &[String]) -> Result<PathBuf, CreateError> {
+fn find_program(args: &[String], env: &[String]) -> Result<PathBuf, CreateError> {
     let name = args.first().map_or("", String::as_str);
     if name.contains('/') {
         let path = PathBuf::from(name);

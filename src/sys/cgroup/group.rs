@@ -84,17 +84,16 @@ impl Cgroup<'_> {
     ///
     /// # Errors
     /// The cgroup is gone.
-    pub fn entrance(&self, versions: Versions) -> Result<Entrance, CgroupError> {
+    pub fn entrance(&self) -> Result<Entrance, CgroupError> {
         let layout = &self.cgroups.layout;
-        let files = layout.mounts().filter_map(|(mount, version)| {
+        let files = layout.mounts().map(|(mount, version)| {
             let name = match version {
                 CgroupVersion::V1 => TASKS,
-                CgroupVersion::V2 if versions == Versions::Both => PROCS,
-                CgroupVersion::V2 => return None,
+                CgroupVersion::V2 => PROCS,
             };
             let path = mount.join(&self.path).join(name);
             let file = fs::OpenOptions::new().write(true).open(&path);
-            Some(file.map_err(refused("opening", &path)))
+            file.map_err(refused("opening", &path))
         });
         Ok(Entrance(files.collect::<Result<_, _>>()?))
     }
@@ -166,14 +165,6 @@ impl Cgroup<'_> {
             other => other,
         }
     }
-}
-
-/// Which hierarchies are entered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Versions {
-    Both,
-    /// That of version 2 is entered otherwise.
-    V1,
 }
 
 /// A cgroup held open to be entered.

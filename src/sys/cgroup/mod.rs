@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 
-pub use group::{Cgroup, Entrance, Versions};
+pub use group::{Cgroup, Entrance};
 pub use layout::{CgroupVersion, Cgroups};
 pub use limits::{CgroupLimits, CpuQuota, DeviceRule};
 pub use usage::CgroupUsage;

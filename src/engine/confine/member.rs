@@ -1,52 +1,48 @@
-//! Makes the process of an exec what the processes of its container are.
+//! Makes a process what the processes of its container are: its init, and the program of an exec.
 //!
-//! The order is the one the init went through: limits, directory, user, and what it is kept from.
+//! Both go the same way: limits, directory, user, and what they are kept from.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
-use libcontainer::oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec};
 use nix::errno::Errno;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::chdir;
+use oci_spec::runtime::{PosixRlimit, PosixRlimitType, Process, Spec};
 
-use super::ExecRequest;
-use super::join::end_with_stage;
-use crate::engine::confine::Confinement;
+use super::Confinement;
 use crate::engine::launch::groups;
 use crate::engine::stage::{CreateError, Step};
 use crate::image::user::User;
 use crate::sys::credentials::{Capabilities, become_user};
 
-/// Who the program runs as.
+/// Who a program runs as.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
-    pub(super) uid: u32,
+pub(in crate::engine) struct Identity {
+    pub(in crate::engine) uid: u32,
     gid: u32,
     groups: Vec<u32>,
     capabilities: Capabilities,
     /// Given where it is another user's than the container's.
-    pub(super) home: Option<PathBuf>,
+    pub(in crate::engine) home: Option<PathBuf>,
 }
 
 impl Identity {
     /// Returns what the container's init is.
-    pub(super) fn of_container(
-        spec: &Spec,
-        confinement: &Confinement,
-    ) -> Result<Self, CreateError> {
-        let user = process(spec)?.user();
-        Ok(Self {
+    pub(in crate::engine) fn of_container(process: &Process, confinement: &Confinement) -> Self {
+        let user = process.user();
+        Self {
             uid: user.uid(),
             gid: user.gid(),
             groups: user.additional_gids().clone().unwrap_or_default(),
             capabilities: confinement.capabilities,
             home: None,
-        })
+        }
     }
 
     /// Returns another user in the same container: root has the bounding set, others nothing.
-    pub(super) fn with_user(self, user: User) -> Self {
+    pub(in crate::engine) fn with_user(self, user: User) -> Self {
         let same = self.uid == user.uid;
         let bounding = self.capabilities.bounding;
         let capabilities = match user.uid {
@@ -72,36 +68,43 @@ impl Identity {
     }
 }
 
-fn process(spec: &Spec) -> Result<&Process, CreateError> {
+/// Returns the part of a container's spec that is about its processes.
+///
+/// # Errors
+/// The spec has none.
+pub(in crate::engine) fn process(spec: &Spec) -> Result<&Process, CreateError> {
     let missing = || CreateError::new(Step::Confine, "the container's config.json has no process");
     spec.process().as_ref().ok_or_else(missing)
 }
 
-/// Makes this process what those of its container are.
-pub(super) fn confine(
-    request: &ExecRequest,
-    spec: &Spec,
+/// Makes this process what those of its container are; `last` is done as the user, with all capabilities still.
+///
+/// # Errors
+/// The container has no such directory, or the kernel refuses.
+pub(in crate::engine) fn become_member(
+    process: &Process,
+    cwd: &Path,
     identity: &Identity,
     confinement: Confinement,
+    last: impl FnOnce() -> Result<(), CreateError>,
 ) -> Result<(), CreateError> {
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
-    let process = process(spec)?;
     for limit in process.rlimits().iter().flatten() {
         set_limit(limit).map_err(|errno| failed(&errno))?;
     }
     umask(Mode::from_bits_truncate(
         process.user().umask().unwrap_or(0o022),
     ));
-    let cwd = request.cwd.as_deref().unwrap_or_else(|| process.cwd());
-    // Before the user changes: the init went there as root too.
+    // Before the user changes: the init goes there as root.
     let there = enter_directory(cwd)?;
     become_user(identity.uid, identity.gid, &identity.groups).map_err(|error| failed(&error))?;
-    end_with_stage()?;
+    last()?;
     confinement
         .with_capabilities(identity.capabilities)
         .enter()?;
     if !there {
         chdir(cwd).map_err(|errno| CreateError::io(Step::WorkingDirectory, cwd, &errno.into()))?;
+        stay_inside(cwd)?;
     }
     Ok(())
 }
@@ -109,10 +112,22 @@ pub(super) fn confine(
 /// Enters a directory; root may be refused where the user is not (a user's own network mount).
 fn enter_directory(cwd: &Path) -> Result<bool, CreateError> {
     match chdir(cwd) {
-        Ok(()) => Ok(true),
+        Ok(()) => stay_inside(cwd).map(|()| true),
         Err(Errno::EPERM | Errno::EACCES) => Ok(false),
         Err(errno) => Err(CreateError::io(Step::WorkingDirectory, cwd, &errno.into())),
     }
+}
+
+/// Refuses a directory that is none of the container's: a path by way of `/proc/self/fd` leads to whatever this process has
+/// open (CVE-2024-21626).
+fn stay_inside(cwd: &Path) -> Result<(), CreateError> {
+    // The kernel's own answer, which begins with a word in parentheses then: the C library looks for another.
+    let found = rustix::process::getcwd(Vec::new()).map_err(io::Error::from);
+    let inside = found.and_then(|found| match found.as_bytes().first() {
+        Some(b'/') => Ok(()),
+        _ => Err(io::Error::other("it is not in the container")),
+    });
+    inside.map_err(|error| CreateError::io(Step::WorkingDirectory, cwd, &error))
 }
 
 fn set_limit(limit: &PosixRlimit) -> nix::Result<()> {
@@ -141,7 +156,7 @@ fn set_limit(limit: &PosixRlimit) -> nix::Result<()> {
 mod tests {
     use super::*;
     use crate::sys::credentials::CapabilityBits;
-    use libcontainer::oci_spec::runtime::{
+    use oci_spec::runtime::{
         Capabilities as OciCapabilities, LinuxCapabilitiesBuilder, ProcessBuilder, SpecBuilder,
     };
 
@@ -163,7 +178,7 @@ mod tests {
         process.user_mut().set_uid(uid);
         let spec = SpecBuilder::default().process(process).build().unwrap();
         let confinement = Confinement::of(&spec, Path::new("/nowhere")).unwrap();
-        Identity::of_container(&spec, &confinement).unwrap()
+        Identity::of_container(super::process(&spec).unwrap(), &confinement)
     }
 
     fn user(uid: u32) -> User {
