@@ -39,7 +39,7 @@ impl Turn {
         else {
             return Self(None);
         };
-        let turns = u64::try_from(2 * processors()).unwrap_or(2);
+        let turns = u64::try_from(turns()).unwrap_or(1);
         let mut pause = LOOK;
         loop {
             for turn in 0..turns {
@@ -59,6 +59,11 @@ impl Turn {
     }
 }
 
+/// Returns how many start at once: a start seldom waits, so that one more would only be in the way of others.
+fn turns() -> usize {
+    processors()
+}
+
 impl Drop for Turn {
     fn drop(&mut self) {
         if let Some((file, place)) = &self.0 {
@@ -75,9 +80,7 @@ mod tests {
     #[test]
     fn a_turn_is_waited_for_until_another_one_ends() {
         let dir = tempfile::tempdir().unwrap();
-        let mut held: Vec<Turn> = (0..2 * processors())
-            .map(|_| Turn::take(dir.path()))
-            .collect();
+        let mut held: Vec<Turn> = (0..turns()).map(|_| Turn::take(dir.path())).collect();
         assert!(held.iter().all(|turn| turn.0.is_some()));
         thread::scope(|scope| {
             let next = scope.spawn(|| Turn::take(dir.path()).0.is_some());

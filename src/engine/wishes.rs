@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  one thread a pod:  locks of what is named ▶ write down ▶ unlock ▶ ring ▶ wait for news ▶ read the outcome
-//!                                                 │
+//!                                                 │                   └─ a few pods at once, until they have begun
 //!                     all who come meanwhile are written in one transaction ([`Notebook`])
 //! ```
 //!
@@ -13,11 +13,13 @@ use std::time::Duration;
 
 use super::installation::{Engine, EngineError};
 use super::notebook::Notebook;
+use super::parallel::{self, Gate};
 use super::paths::Paths;
-use super::{parallel, protocol};
+use super::protocol;
 use crate::model::state::ProcessRef;
 use crate::names::{ContainerId, PodId};
 use crate::state::{Asked, IntentKind, IntentState, LockDir, Noted, Outcome};
+use crate::sys::process::processors;
 
 /// One thing asked of a container, or of all of a pod.
 #[derive(Debug, Clone)]
@@ -31,6 +33,9 @@ type Verdict = Result<Outcome, EngineError>;
 
 /// How long a silent supervisor is believed before the store is asked again anyway.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How long others are not rung for because one that was has not begun: it is a courtesy, as a turn at starting is.
+const BEGINNING: Duration = Duration::from_millis(50);
 
 impl Engine {
     /// Asks for everything at once and waits for all of it; the results are in the order of the wishes.
@@ -49,6 +54,7 @@ impl Engine {
             locks: &self.locks,
             command: &self.command,
             notebook: Notebook::new(&mut self.store),
+            beginning: Gate::new(2 * processors()),
         };
         let answers = parallel::each(&groups, self.at_once, |(pod, places)| {
             let wishes: Vec<&Wish> = places.iter().map(|place| &wishes[*place]).collect();
@@ -101,6 +107,8 @@ struct Asker<'a> {
     by: String,
     process: &'a ProcessRef,
     notebook: Notebook<'a>,
+    /// A hundred supervisors that wake at once are no sooner done, and hold up whoever asks something meanwhile.
+    beginning: Gate,
 }
 
 /// The wishes for one pod that are not yet fulfilled, by their place and number.
@@ -135,7 +143,11 @@ impl Asker<'_> {
         if open.is_empty() {
             return Ok(());
         }
+        let beginning = self.beginning.pass();
         let mut line = protocol::summon(self.paths, self.locks, pod)?;
+        // Whatever it says, or does not, is looked up.
+        let _ = protocol::has_news(&mut line, BEGINNING);
+        drop(beginning);
         loop {
             self.look(&mut open, verdicts)?;
             if open.is_empty() {
