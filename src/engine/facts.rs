@@ -2,6 +2,7 @@
 //!
 //! References stand unresolved in the model; here they become values, when a container starts.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
@@ -19,7 +20,8 @@ use crate::sys::process::processors;
 pub struct Facts<'a> {
     pub pod: &'a PodRecord,
     pub objects: &'a Objects,
-    pub node: &'a Node,
+    /// Looked at when something is asked about it, which is seldom.
+    pub node: LazyCell<Node>,
 }
 
 /// What is known about the host.

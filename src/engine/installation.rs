@@ -15,14 +15,14 @@ use crate::image::registry::{Places, Registries};
 use crate::image::store::ContentStore;
 use crate::image::{ImageError, ImageRecord};
 use crate::model::observed::{ContainerRecord, LastEnd, Observed, ObservedPod};
-use crate::model::state::{BootId, ContainerState, ProcessRef};
+use crate::model::state::{BootId, ContainerState, ExitStatus, ProcessRef};
 use crate::names::{ImageId, ImageRef, PodId, PodName, VolumeName};
 use crate::state::{
     Failure, Lease, LockDir, LockError, LockState, Reporter, Salvaged, Store, StoreError, Taken,
 };
 use crate::sys::cgroup::CgroupError;
 use crate::sys::mount;
-use crate::sys::process::{self, Ended, PidFd};
+use crate::sys::process::{self, PidFd};
 
 /// What can go wrong while a plan or a command is carried out.
 #[derive(Debug, thiserror::Error)]
@@ -289,8 +289,8 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<bo
             let pinned = || PidFd::open_pinned(&pin).ok()?.exit_info();
             let ended =
                 process::zombie_status(reference.pid, reference.start_time)?.or_else(pinned);
-            let oom = was_killed_for_memory(&pod_paths, &container.name);
-            show_ended(container, ended, oom);
+            let status = exit_status(ended, || was_killed_for_memory(&pod_paths, &container.name));
+            show_ended(container, status);
             was_wrong = true;
         }
     }
@@ -298,8 +298,7 @@ fn correct(paths: &Paths, pod: &mut ObservedPod, boot: &BootId) -> io::Result<bo
 }
 
 /// Shows a container as ended whose end nobody has recorded yet.
-fn show_ended(container: &mut ContainerRecord, ended: Option<Ended>, oom: bool) {
-    let status = exit_status(ended, oom);
+fn show_ended(container: &mut ContainerRecord, status: ExitStatus) {
     let at = jiff::Timestamp::now();
     container.last_end = Some(LastEnd {
         status: status.clone(),

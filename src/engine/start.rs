@@ -25,7 +25,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::installation::EngineError;
 use super::keeper::Keeper;
-use super::launch::{Launch, LaunchError};
+use super::launch::{HostFacts, Launch, LaunchError};
 use super::ledger::Ledger;
 use super::network::PortHold;
 use super::paths::{Paths, PodPaths};
@@ -51,8 +51,7 @@ use pod::Connecting;
 
 pub use moving::Moving;
 pub use output::Streams;
-pub use running::exit_status;
-pub(super) use running::was_killed_for_memory;
+pub(super) use running::{exit_status, was_killed_for_memory};
 
 /// Why a container did not start.
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +126,8 @@ pub struct Context {
     moving: Moving,
     /// Where the stages of restarts begin; nothing if it cannot be made.
     bare: OnceLock<Option<OwnedFd>>,
+    /// What the host offers, which stays as it is while this process lives.
+    host: OnceLock<HostFacts>,
 }
 
 impl Context {
@@ -162,6 +163,7 @@ impl Context {
             keeper: Mutex::new(None),
             moving,
             bare: OnceLock::new(),
+            host: OnceLock::new(),
         })
     }
 
@@ -247,6 +249,15 @@ impl Context {
         // The program of a container finds its network.
         connecting.map_or(Ok(()), Connecting::finish)?;
         Ok(stage.finish()?.pid)
+    }
+
+    /// Returns what the host offers, asked once.
+    fn host(&self) -> Result<&HostFacts, EngineError> {
+        if let Some(host) = self.host.get() {
+            return Ok(host);
+        }
+        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
+        Ok(self.host.get_or_init(|| host))
     }
 
     /// Marks what is started with it as working for this supervisor.

@@ -16,7 +16,7 @@ use super::last_words::last_words;
 use super::log::{LogWriter, Stream};
 use super::machine::{End, Place};
 use super::run::Note;
-use crate::engine::start::{ADOPTED, Context, Run, Started, Streams, exit_status};
+use crate::engine::start::{ADOPTED, Context, Run, Started, Streams};
 use crate::model::state::{BootId, ExitStatus, ProcessRef};
 use crate::names::ContainerName;
 use crate::sys::process::{Ended, PidFd};
@@ -224,7 +224,7 @@ async fn drain(readers: Vec<JoinHandle<()>>) {
 
 /// Clears up behind a container that ended, and tells how it did.
 fn end_of(ended: Option<Ended>, context: &Context, name: &ContainerName) -> End {
-    let status = exit_status(ended, context.end(name));
+    let status = context.end(name, ended);
     let message = last_words(context, name, status.is_failure());
     End { status, message }
 }

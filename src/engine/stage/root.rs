@@ -240,10 +240,45 @@ pub(super) fn protect(
     for path in of(linux.map(|linux| linux.readonly_paths())) {
         make_read_only(root, Path::new(&path)).map_err(failed(&path))?;
     }
+    let mut covers = Covers {
+        null,
+        nothing: None,
+    };
     for path in of(linux.map(|linux| linux.masked_paths())) {
-        mask(root, Path::new(&path), null).map_err(failed(&path))?;
+        covers.hide(root, Path::new(&path)).map_err(failed(&path))?;
     }
     Ok(())
+}
+
+/// What lies over what is hidden.
+struct Covers<'a> {
+    null: BorrowedFd<'a>,
+    /// An empty directory, once there is one: a file system of its own for each would cost ten times as much.
+    nothing: Option<OwnedFd>,
+}
+
+impl Covers<'_> {
+    fn hide(&mut self, root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
+        let Some(found) = find(root, path)? else {
+            return Ok(());
+        };
+        let is_directory =
+            SFlag::from_bits_truncate(fstat(&found)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
+        let cover = match &self.nothing {
+            _ if !is_directory => self.null,
+            Some(nothing) => nothing.as_fd(),
+            None => {
+                let options = MountOptions::parse("ro");
+                let place = descriptor_path(found.as_fd());
+                mount_filesystem(Path::new("tmpfs"), Path::new(&place), "tmpfs", &options)
+                    .map_err(io::Error::other)?;
+                self.nothing = find(root, path)?;
+                return Ok(());
+            }
+        };
+        let tree = clone_tree(Path::new(&descriptor_path(cover)), Depth::One)?;
+        attach_at(tree.as_fd(), found.as_fd())
+    }
 }
 
 fn make_read_only(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
@@ -252,21 +287,6 @@ fn make_read_only(root: BorrowedFd<'_>, path: &Path) -> io::Result<()> {
     };
     let tree = clone_tree(Path::new(&descriptor_path(found.as_fd())), Depth::Tree)?;
     restrict(tree.as_fd(), READ_ONLY, Depth::One)?;
-    attach_at(tree.as_fd(), found.as_fd())
-}
-
-fn mask(root: BorrowedFd<'_>, path: &Path, null: BorrowedFd<'_>) -> io::Result<()> {
-    let Some(found) = find(root, path)? else {
-        return Ok(());
-    };
-    let kind = SFlag::from_bits_truncate(fstat(&found)?.st_mode) & SFlag::S_IFMT;
-    if kind == SFlag::S_IFDIR {
-        let options = MountOptions::parse("ro");
-        let place = descriptor_path(found.as_fd());
-        return mount_filesystem(Path::new("tmpfs"), Path::new(&place), "tmpfs", &options)
-            .map_err(io::Error::other);
-    }
-    let tree = clone_tree(Path::new(&descriptor_path(null)), Depth::One)?;
     attach_at(tree.as_fd(), found.as_fd())
 }
 

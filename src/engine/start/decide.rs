@@ -1,5 +1,6 @@
 //! Makes what a container needs, gathers the facts about it, and has its launch decided.
 
+use std::cell::LazyCell;
 use std::collections::BTreeMap;
 use std::os::fd::AsRawFd as _;
 use std::path::{Path, PathBuf};
@@ -11,10 +12,10 @@ use super::{ADOPTED, Context, Run, StartError};
 use crate::engine::facts::{Facts, Node};
 use crate::engine::installation::EngineError;
 use crate::engine::launch::{
-    self, HostDevice, HostFacts, JoinedNamespaces, Launch, LaunchError, LaunchFacts, PidChoice,
-    PodFiles, ResolvedVolume, Site,
+    self, HostDevice, JoinedNamespaces, Launch, LaunchError, LaunchFacts, PidChoice, PodFiles,
+    ResolvedVolume, Site,
 };
-use crate::engine::objects::Objects;
+use crate::engine::objects::{ObjectKind, Objects};
 use crate::engine::paths::TERMINATION_LOG;
 use crate::engine::{sandbox, volumes};
 use crate::fault;
@@ -22,7 +23,7 @@ use crate::image::ImageRecord;
 use crate::image::rootfs::lower_directories;
 use crate::model::container::{ContainerSpec, SeccompProfile};
 use crate::model::infra::{IpcNamespace, PidNamespace};
-use crate::model::observed::{ContainerRecord, VolumeRecord};
+use crate::model::observed::{ContainerRecord, ObjectContent, VolumeRecord};
 use crate::model::pod::PodSpec;
 use crate::model::volume::VolumeSpec;
 use crate::names::{ContainerName, VolumeName};
@@ -61,16 +62,11 @@ impl Context {
         run: Run,
         fresh: bool,
     ) -> Result<Launch, StartError> {
-        let (objects, named_volumes) = self
-            .ledger
-            .read(|store| Ok((store.objects()?, store.volumes()?)))
-            .map_err(EngineError::from)?;
-        let objects = Objects::load(&self.installation, &objects).map_err(EngineError::from)?;
-        let node = Node::of_host();
+        let (objects, named_volumes) = self.referred()?;
         let facts = Facts {
             pod: &self.pod,
             objects: &objects,
-            node: &node,
+            node: LazyCell::new(Node::of_host),
         };
         let places = self.make_volumes(&facts, &named_volumes)?;
         fault::point("with the volumes made");
@@ -88,6 +84,27 @@ impl Context {
             bundle,
         };
         self.decide(member, &facts, &places, site)
+    }
+
+    /// Reads the objects and the named volumes that the pod refers to; most refer to none.
+    fn referred(&self) -> Result<(Objects, Vec<VolumeRecord>), EngineError> {
+        let spec = &self.pod.spec;
+        let (wanted, mut claims) = (spec.objects(), spec.claims());
+        if wanted.is_empty() && claims.next().is_none() {
+            return Ok((Objects::default(), Vec::new()));
+        }
+        let (mut objects, named) = self
+            .ledger
+            .read(|store| Ok((store.objects()?, store.volumes()?)))?;
+        // The values of other Secrets are none of this process's business.
+        objects.retain(|object| {
+            let kind = match object.content {
+                ObjectContent::ConfigMap(_) => ObjectKind::ConfigMap,
+                ObjectContent::Secret { .. } => ObjectKind::Secret,
+            };
+            wanted.contains(&(kind, &object.name))
+        });
+        Ok((Objects::load(&self.installation, &objects)?, named))
     }
 
     /// Returns the mount namespace that the stages of restarts begin in.
@@ -137,7 +154,6 @@ impl Context {
         site: Site,
     ) -> Result<Launch, StartError> {
         let container = &member.spec;
-        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
         let profile = match self.pod.spec.effective_seccomp(container) {
             SeccompProfile::Localhost(path) => Some(read_profile(path)?),
             _ => None,
@@ -156,7 +172,7 @@ impl Context {
                 mounted_devices: &mounted_devices(&self.pod.spec, container)?,
                 values: facts,
                 seccomp_profile: profile.as_deref(),
-                host: &host,
+                host: self.host()?,
                 site,
             },
         )?;

@@ -2,14 +2,13 @@
 
 use std::fs;
 use std::os::fd::AsFd as _;
-use std::path::Path;
 
 use super::bundle::{hold, make_bundle, make_layer};
 use super::output::open_streams;
 use super::{ADOPTED, Context, StartError};
 use crate::engine::cgroups;
 use crate::engine::installation::EngineError;
-use crate::engine::launch::{self, HostFacts, Site};
+use crate::engine::launch::{self, Site};
 use crate::engine::paths::PodPaths;
 use crate::engine::stage;
 use crate::fault;
@@ -29,7 +28,6 @@ impl Context {
         }
         cgroups::kill(&paths.init_cgroup())?;
         make_bundle(&bundle)?;
-        let host = HostFacts::read().map_err(EngineError::io(Path::new("/proc")))?;
         let lower = vec![self.content.empty_layer()];
         let site = Site {
             id: self.pod.infra.clone(),
@@ -43,7 +41,7 @@ impl Context {
         let launch = launch::infra::decide(launch::infra::InfraFacts {
             site,
             namespaces: &self.namespaces(),
-            host: &host,
+            host: self.host()?,
         });
         let streams = open_streams(&bundle).map_err(EngineError::io(&bundle))?;
         self.moving.finish()?;

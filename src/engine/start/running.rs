@@ -75,12 +75,12 @@ impl Context {
         work(&cgroup).map_err(|error| chain(&error))
     }
 
-    /// Clears up behind a container that ended; tells whether it was killed for its memory.
+    /// Clears up behind a container that ended, and tells how it did.
     #[must_use]
-    pub fn end(&self, name: &ContainerName) -> bool {
+    pub fn end(&self, name: &ContainerName, ended: Option<Ended>) -> ExitStatus {
         let paths = self.paths();
-        let oom = was_killed_for_memory(&paths, name);
-        if oom {
+        let status = exit_status(ended, || was_killed_for_memory(&paths, name));
+        if matches!(status, ExitStatus::Signal { oom: true, .. }) {
             // Who asks before the end is recorded finds no cgroup any more. Without the mark it is
             // told as an ordinary kill.
             let _ = fs::write(paths.bundle(name).join(OOM_MARK), "");
@@ -89,7 +89,7 @@ impl Context {
         // What is left is met again when the container is started or removed. The pinned descriptor
         // stays until then: it knows the status, which nobody has recorded yet.
         let _ = cgroups::remove(&cgroup);
-        oom
+        status
     }
 
     /// Returns how a container ended whose process is gone, if the kernel has kept it.
@@ -99,6 +99,9 @@ impl Context {
         PidFd::open_pinned(&pin).ok()?.exit_info()
     }
 }
+
+/// What the kernel ends a process with for its memory.
+const SIGKILL: i32 = 9;
 
 /// The file in a bundle that says that the container was killed for its memory.
 const OOM_MARK: &str = "oom-killed";
@@ -111,13 +114,19 @@ pub(in crate::engine) fn was_killed_for_memory(paths: &PodPaths, name: &Containe
 }
 
 /// Returns how a container ended, as it is recorded; nobody may have seen it.
+///
+/// Whether it was for its memory is asked only of one that was killed: the answer lies among cgroups, where everybody
+/// waits for whoever makes or removes one.
 #[must_use]
-pub fn exit_status(ended: Option<Ended>, oom: bool) -> ExitStatus {
+pub(in crate::engine) fn exit_status(
+    ended: Option<Ended>,
+    was_for_memory: impl FnOnce() -> bool,
+) -> ExitStatus {
     match ended {
         Some(Ended::Code(code)) => ExitStatus::Code(code),
         Some(Ended::Signal(signal)) => ExitStatus::Signal {
             signal,
-            oom: oom && signal == 9,
+            oom: signal == SIGKILL && was_for_memory(),
         },
         None => ExitStatus::Unknown,
     }
