@@ -37,7 +37,6 @@ use env::{Environment, Values};
 use mounts::{MountFacts, Mounts};
 
 pub use host::{CgroupLayout, DeviceKind, HostDevice, HostFacts};
-pub use mounts::CGROUP_ROOT;
 
 /// Why a container cannot be launched as its spec says.
 #[derive(Debug, thiserror::Error)]

@@ -36,6 +36,11 @@ impl MountError {
     }
 }
 
+/// What keeps a mount from giving rights or running anything: no set-user-id bits, devices or programs.
+pub const HARMLESS: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
+
 /// How mount events travel between a mount and its peers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Propagation {

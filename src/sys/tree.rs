@@ -11,7 +11,7 @@ use nix::mount::{MntFlags, MsFlags, umount2};
 use nix::sched::CloneFlags;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 
-use super::mount::{Depth, Propagation, remount_bind, set_propagation, unshare_mounts};
+use super::mount::{Depth, HARMLESS, Propagation, remount_bind, set_propagation, unshare_mounts};
 use super::namespace::on_thread;
 
 /// Returns a detached copy of the mounts at `path`, to be attached anywhere, in another
@@ -147,8 +147,7 @@ pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
     unshare_mounts().map_err(io::Error::other)?;
     set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).map_err(io::Error::other)?;
     enter_copy(Depth::One)?;
-    let data_only = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    remount_bind(Path::new("/"), data_only).map_err(io::Error::other)
+    remount_bind(Path::new("/"), HARMLESS).map_err(io::Error::other)
 }
 
 /// Makes a mount namespace that has nothing but the root file system: what starts from a copy of it pays for no other
@@ -212,13 +211,9 @@ fn enter_copy(depth: Depth) -> io::Result<()> {
 /// Makes a detached copy the root, with the working directory as the place it is attached at; the old root goes.
 fn enter(tree: &OwnedFd) -> io::Result<()> {
     attach(tree.as_fd(), Path::new("."))?;
-    nix::unistd::fchdir(tree)?;
     // The root of a namespace may not be shared with another while it changes (pivot_root(2)).
-    set_propagation(Path::new("."), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
-    // pivot_root(2): with `.` twice the old root lies on the new one, and `.` is then the old.
-    nix::unistd::pivot_root(".", ".")?;
-    umount2(".", MntFlags::MNT_DETACH)?;
-    Ok(nix::unistd::chdir("/")?)
+    propagate(tree.as_fd(), Propagation::Slave, Depth::Tree)?;
+    change_root(tree.as_fd())
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
 use oci_spec::runtime::Spec;
 
 use super::{ExecRequest, REPORT_FD, REQUEST_FD};
@@ -19,7 +18,9 @@ use crate::sys::cgroup::Cgroups;
 use crate::sys::descriptor;
 use crate::sys::namespace::join_process;
 use crate::sys::path::open_root;
-use crate::sys::process::{Ended, Fork, PidFd, SingleThreaded, leave, restore_signals};
+use crate::sys::process::{
+    Ended, Fork, PidFd, SingleThreaded, die_with_parent, leave, restore_signals,
+};
 use crate::sys::terminal::{PTMX, Pty, open_pty, take_over};
 
 /// What a stage ends with that could not run the program.
@@ -189,6 +190,5 @@ fn environment(request: &ExecRequest, spec: &Spec, identity: &Identity) -> Vec<S
 
 /// The program must not outlive its stage: whoever kills the stage means the program.
 fn end_with_stage() -> Result<(), CreateError> {
-    prctl::set_pdeathsig(Signal::SIGKILL)
-        .map_err(|errno| CreateError::caused(Step::Confine, &errno))
+    die_with_parent().map_err(|error| CreateError::caused(Step::Confine, &error))
 }

@@ -39,7 +39,7 @@ pub(super) const READ_ONLY: [&str; 6] = [
 ];
 
 /// Where cgroups are looked for in containers.
-pub const CGROUP_ROOT: &str = "/sys/fs/cgroup";
+const CGROUP_ROOT: &str = "/sys/fs/cgroup";
 
 /// What the mounts of a container are decided from.
 pub(super) struct MountFacts<'a> {

@@ -59,22 +59,19 @@ impl Namespaces {
         };
         let mut found = Self::default();
         for namespace in wanted.into_iter().flatten() {
+            let mut join = |kind, path| -> Result<(), CreateError> {
+                found.joined.push(open(kind, path)?);
+                Ok(())
+            };
             match (namespace.typ(), namespace.path()) {
-                (LinuxNamespaceType::Mount, None) => {}
-                (LinuxNamespaceType::Pid, None) => {}
+                (LinuxNamespaceType::Mount | LinuxNamespaceType::Pid, None) => {}
+                (LinuxNamespaceType::Cgroup, None) => found.hides_cgroups = true,
                 (LinuxNamespaceType::Pid, Some(path)) => {
                     found.pid = Some(open(NamespaceKind::Pid, path)?);
                 }
-                (LinuxNamespaceType::Cgroup, None) => found.hides_cgroups = true,
-                (LinuxNamespaceType::Network, Some(path)) => {
-                    found.joined.push(open(NamespaceKind::Net, path)?);
-                }
-                (LinuxNamespaceType::Ipc, Some(path)) => {
-                    found.joined.push(open(NamespaceKind::Ipc, path)?);
-                }
-                (LinuxNamespaceType::Uts, Some(path)) => {
-                    found.joined.push(open(NamespaceKind::Uts, path)?);
-                }
+                (LinuxNamespaceType::Network, Some(path)) => join(NamespaceKind::Net, path)?,
+                (LinuxNamespaceType::Ipc, Some(path)) => join(NamespaceKind::Ipc, path)?,
+                (LinuxNamespaceType::Uts, Some(path)) => join(NamespaceKind::Uts, path)?,
                 (kind, _) => {
                     let message = format!("a namespace of the kind {kind} is not to be had so");
                     return Err(CreateError::new(Step::Join, message));
@@ -112,13 +109,14 @@ pub(super) fn become_init(launch: &Launch, report: &mut Report) -> Result<(), Cr
     for namespace in &luggage.namespaces.joined {
         namespace.enter().map_err(|error| join_failed(&error))?;
     }
-    if let Some(pid) = &luggage.namespaces.pid
-        && let Some(pid) = fork_into(pid)?
-    {
-        return report.say(&Word::Successor { pid }, None);
-    }
-    if report.has_hung_up() {
-        return Err(CreateError::new(Step::Stage, "nobody waits for it"));
+    if let Some(namespace) = &luggage.namespaces.pid {
+        if let Some(pid) = fork_into(namespace)? {
+            return report.say(&Word::Successor { pid }, None);
+        }
+        // Whoever ended before the copy was bound to it is not noticed any more.
+        if report.has_hung_up() {
+            return Err(CreateError::new(Step::Stage, "nobody waits for it"));
+        }
     }
     move_in(launch, luggage, report)?;
     Err(settle(launch))

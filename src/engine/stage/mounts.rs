@@ -10,15 +10,12 @@ use nix::sys::stat::Mode;
 
 use super::error::{CreateError, Step};
 use crate::engine::launch::{CgroupDirectory, Launch, Source, SourceKind};
-use crate::sys::mount::{Depth, MsFlags, Propagation, ensure_dir, mount_tmpfs, set_propagation};
+use crate::sys::mount::{
+    Depth, HARMLESS, MsFlags, Propagation, ensure_dir, mount_tmpfs, set_propagation,
+};
 use crate::sys::overlay::mount_overlay;
 use crate::sys::path::{Resolve, descriptor_path, make_directories, open_at, open_root};
 use crate::sys::tree::{attach, clone_tree, live_in, propagate, restrict};
-
-/// What no mount of cgroups allows.
-const HARMLESS: MsFlags = MsFlags::MS_NOSUID
-    .union(MsFlags::MS_NODEV)
-    .union(MsFlags::MS_NOEXEC);
 
 /// Volumes whose mounts go on to be shared with the host, by source.
 pub(super) type SharedSources = Vec<Option<OwnedFd>>;

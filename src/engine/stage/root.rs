@@ -11,15 +11,13 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::mount::MsFlags;
-use nix::sys::stat::{Mode, SFlag, fstat, makedev, mknodat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, makedev, mknodat};
 use nix::unistd::{FchownatFlags, Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
 
 use super::error::{CreateError, Step};
-use crate::sys::mount::{Depth, MountOptions, Propagation, mount_filesystem};
-use crate::sys::path::{
-    Resolve, create_file, descriptor_path, make_directories, open_at, open_root,
-};
+use crate::sys::mount::{Depth, HARMLESS, MountOptions, Propagation, mount_filesystem};
+use crate::sys::path::{Resolve, create_file, descriptor_path, make_directories, open_at};
 use crate::sys::tree::{attach_at, clone_tree, propagate, restrict};
 
 /// The devices of every container, which the runtime specification demands: name, major and minor number.
@@ -46,10 +44,7 @@ const LINKS: [(&str, &str); 6] = [
 const DEVICE_MODE: Mode = Mode::from_bits_truncate(0o666);
 
 /// What a path of the kernel's that a container may only read does not allow either.
-const READ_ONLY: MsFlags = MsFlags::MS_RDONLY
-    .union(MsFlags::MS_NOSUID)
-    .union(MsFlags::MS_NODEV)
-    .union(MsFlags::MS_NOEXEC);
+const READ_ONLY: MsFlags = HARMLESS.union(MsFlags::MS_RDONLY);
 
 /// Mounts what a container's spec says, in its order.
 pub(super) fn mount_all(spec: &Spec, root: BorrowedFd<'_>) -> Result<(), CreateError> {
@@ -208,20 +203,21 @@ fn unless_there(made: nix::Result<()>) -> io::Result<()> {
 pub(super) fn null_device(root: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     let is_null = |found: &OwnedFd| {
         let found = fstat(found)?;
-        let is_device = SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == SFlag::S_IFCHR;
-        nix::Result::Ok(is_device && found.st_rdev == makedev(1, 3))
+        nix::Result::Ok(is_a(&found, SFlag::S_IFCHR) && found.st_rdev == makedev(1, 3))
     };
     // One that is something else was put there to be mounted where it does harm (CVE-2025-31133).
     let own = open_at(root, Path::new("/dev/null"), Resolve::InRoot, OFlag::O_PATH);
     match own {
         Ok(own) if is_null(&own)? => Ok(own),
-        _ => open_at(
-            open_root(Path::new("/"))?,
-            Path::new("dev/null"),
-            Resolve::Beneath,
-            OFlag::O_PATH,
-        ),
+        _ => {
+            let flags = OFlag::O_PATH | OFlag::O_CLOEXEC;
+            Ok(nix::fcntl::open("/dev/null", flags, Mode::empty())?)
+        }
     }
+}
+
+fn is_a(found: &FileStat, kind: SFlag) -> bool {
+    SFlag::from_bits_truncate(found.st_mode) & SFlag::S_IFMT == kind
 }
 
 /// Makes read-only what the spec says, and hides what it masks: a file behind the null device, a directory behind an
@@ -232,20 +228,19 @@ pub(super) fn protect(
     null: BorrowedFd<'_>,
 ) -> Result<(), CreateError> {
     let linux = spec.linux().as_ref();
-    let of = |list: Option<&Option<Vec<String>>>| list.cloned().flatten().unwrap_or_default();
-    let failed = |path: &str| {
-        let path = Path::new(path).to_owned();
-        move |error: io::Error| CreateError::io(Step::Mounts, &path, &error)
-    };
-    for path in of(linux.map(|linux| linux.readonly_paths())) {
-        make_read_only(root, Path::new(&path)).map_err(failed(&path))?;
+    let failed =
+        |path| move |error: io::Error| CreateError::io(Step::Mounts, Path::new(path), &error);
+    let read_only = linux.and_then(|linux| linux.readonly_paths().as_ref());
+    for path in read_only.into_iter().flatten() {
+        make_read_only(root, Path::new(path)).map_err(failed(path))?;
     }
     let mut covers = Covers {
         null,
         nothing: None,
     };
-    for path in of(linux.map(|linux| linux.masked_paths())) {
-        covers.hide(root, Path::new(&path)).map_err(failed(&path))?;
+    let masked = linux.and_then(|linux| linux.masked_paths().as_ref());
+    for path in masked.into_iter().flatten() {
+        covers.hide(root, Path::new(path)).map_err(failed(path))?;
     }
     Ok(())
 }
@@ -262,8 +257,7 @@ impl Covers<'_> {
         let Some(found) = find(root, path)? else {
             return Ok(());
         };
-        let is_directory =
-            SFlag::from_bits_truncate(fstat(&found)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR;
+        let is_directory = is_a(&fstat(&found)?, SFlag::S_IFDIR);
         let cover = match &self.nothing {
             _ if !is_directory => self.null,
             Some(nothing) => nothing.as_fd(),
@@ -305,12 +299,8 @@ fn find(root: BorrowedFd<'_>, path: &Path) -> io::Result<Option<OwnedFd>> {
 
 /// Gives the terminal of a container's program the name that it is looked for by.
 pub(super) fn mount_console(slave: &OwnedFd, root: BorrowedFd<'_>) -> io::Result<()> {
-    let path = Path::new("/dev/console");
-    // Nothing that is there is opened: it could be anything (CVE-2025-52565).
-    let place = match find(root, path)? {
-        Some(place) => place,
-        None => file(root, path)?,
-    };
+    // Something that is there is not opened for real: it could be anything (CVE-2025-52565).
+    let place = file(root, Path::new("/dev/console"))?;
     let tree = clone_tree(Path::new(&descriptor_path(slave.as_fd())), Depth::One)?;
     attach_at(tree.as_fd(), place.as_fd())
 }

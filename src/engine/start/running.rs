@@ -100,9 +100,6 @@ impl Context {
     }
 }
 
-/// What the kernel ends a process with for its memory.
-const SIGKILL: i32 = 9;
-
 /// The file in a bundle that says that the container was killed for its memory.
 const OOM_MARK: &str = "oom-killed";
 
@@ -126,7 +123,7 @@ pub(in crate::engine) fn exit_status(
         Some(Ended::Code(code)) => ExitStatus::Code(code),
         Some(Ended::Signal(signal)) => ExitStatus::Signal {
             signal,
-            oom: signal == SIGKILL && was_for_memory(),
+            oom: signal == nix::libc::SIGKILL && was_for_memory(),
         },
         None => ExitStatus::Unknown,
     }
