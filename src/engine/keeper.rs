@@ -6,14 +6,15 @@
 //! reads it, and starts a supervisor anew that went without a word. It lives as long as there is
 //! anything to keep, and nothing depends on it but that: without a keeper everything else goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use serde::{Deserialize, Serialize};
 
 use super::paths::Paths;
@@ -143,44 +144,36 @@ type Kept = BTreeMap<PodId, BTreeMap<String, OwnedFd>>;
 
 fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
     let locks = LockDir::open(&paths.locks()).map_err(io::Error::other)?;
-    let mut clients: Vec<Client> = Vec::new();
+    let mut lines = Lines::new(listener)?;
     let mut kept = Kept::new();
+    // Whether what is kept of some pod has nobody that watches over it.
+    let mut lonely = false;
     loop {
-        let is_watched = |pod: &PodId| {
-            clients
-                .iter()
-                .any(|client| client.pod.as_ref() == Some(pod))
-        };
-        // A pod that was removed while it had no supervisor says no good-bye.
-        kept.retain(|pod, _| is_watched(pod) || paths.pod(pod).run.exists());
-        let lonely = !kept.keys().all(is_watched);
-        let idle = clients.is_empty() && kept.is_empty();
-        let ready = wait(listener, &clients, idle || lonely)?;
-        if idle && ready.iter().all(|ready| !ready) {
+        if lonely {
+            lonely = forget_removed(paths, &lines.clients, &mut kept);
+        }
+        let idle = lines.clients.is_empty() && kept.is_empty();
+        let ready = lines.wait(idle || lonely)?;
+        if idle && ready.is_empty() {
             return Ok(());
         }
         let mut gone = Vec::new();
-        for (place, client) in clients.iter_mut().enumerate() {
-            if ready[place + 1] && !listen(client, &mut kept) {
-                gone.push(place);
+        for name in ready {
+            if name == LISTENER {
+                lines.welcome(listener);
+            } else if let Some(client) = lines.clients.get_mut(&name)
+                && !listen(client, &mut kept)
+            {
+                // With its line closed, it is not waited for any more either.
+                gone.extend(lines.clients.remove(&name));
             }
         }
-        let gone = gone.into_iter().rev().map(|place| clients.remove(place));
+        lonely |= !gone.is_empty();
         start_anew(
             paths,
             &locks,
-            gone.filter_map(|client| client.pod).collect(),
+            gone.into_iter().filter_map(|client| client.pod).collect(),
         );
-        if ready[0]
-            && let Ok((line, _)) = listener.accept()
-        {
-            let own = socket::peer_uid(&line).ok() == Some(nix::unistd::geteuid().as_raw());
-            clients.extend(own.then(|| Client {
-                line,
-                heard: Vec::new(),
-                pod: None,
-            }));
-        }
         // Supervisors that were started anew are children of this process.
         while let Ok(Some(child)) = process::ended_child() {
             let _ = process::reap(child.pid);
@@ -188,23 +181,72 @@ fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
     }
 }
 
-/// Waits for anything, if need be not for long; the first answer is the listener's, the others are the clients'.
-fn wait(listener: &UnixListener, clients: &[Client], briefly: bool) -> io::Result<Vec<bool>> {
-    let mut fds = vec![PollFd::new(listener.as_fd(), PollFlags::POLLIN)];
-    fds.extend(
-        clients
-            .iter()
-            .map(|client| PollFd::new(client.line.as_fd(), PollFlags::POLLIN)),
-    );
-    let timeout = match briefly {
-        true => PollTimeout::from(LINGER),
-        false => PollTimeout::NONE,
-    };
-    match poll(&mut fds, timeout) {
-        Ok(_) | Err(nix::errno::Errno::EINTR) => {}
-        Err(errno) => return Err(errno.into()),
+/// Forgets what is kept of pods that were removed while they had no supervisor, which say no good-bye; tells whether
+/// others have none either.
+fn forget_removed(paths: &Paths, clients: &BTreeMap<u64, Client>, kept: &mut Kept) -> bool {
+    let watched: BTreeSet<&PodId> = clients.values().filter_map(|c| c.pod.as_ref()).collect();
+    kept.retain(|pod, _| watched.contains(pod) || paths.pod(pod).run.exists());
+    !kept.keys().all(|pod| watched.contains(pod))
+}
+
+/// What the listener is called among the lines; the clients have the numbers from there on.
+const LISTENER: u64 = 0;
+
+/// How many lines are heard at a time.
+const AT_ONCE: usize = 64;
+
+/// The lines to all supervisors, by number.
+///
+/// To wait costs the same for each that has something to say, however many there are.
+struct Lines {
+    waiter: Epoll,
+    clients: BTreeMap<u64, Client>,
+    last: u64,
+}
+
+impl Lines {
+    fn new(listener: &UnixListener) -> io::Result<Self> {
+        let waiter = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+        waiter.add(listener, EpollEvent::new(EpollFlags::EPOLLIN, LISTENER))?;
+        Ok(Self {
+            waiter,
+            clients: BTreeMap::new(),
+            last: LISTENER,
+        })
     }
-    Ok(fds.iter().map(|fd| fd.any().unwrap_or(true)).collect())
+
+    /// Waits for anything, if need be not for long, and returns the numbers of those that have something to say.
+    fn wait(&self, briefly: bool) -> io::Result<Vec<u64>> {
+        let timeout = match briefly {
+            true => EpollTimeout::from(LINGER),
+            false => EpollTimeout::NONE,
+        };
+        let mut events = [EpollEvent::empty(); AT_ONCE];
+        let count = match self.waiter.wait(&mut events, timeout) {
+            Err(Errno::EINTR) => 0,
+            waited => waited?,
+        };
+        Ok(events[..count].iter().map(EpollEvent::data).collect())
+    }
+
+    /// Takes in whoever has come, unless it is somebody else's process or cannot be waited for: its line is closed.
+    fn welcome(&mut self, listener: &UnixListener) {
+        let Ok((line, _)) = listener.accept() else {
+            return;
+        };
+        let number = self.last + 1;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, number);
+        let own = socket::peer_uid(&line).ok() == Some(nix::unistd::geteuid().as_raw());
+        if own && self.waiter.add(&line, event).is_ok() {
+            self.last = number;
+            let client = Client {
+                line,
+                heard: Vec::new(),
+                pod: None,
+            };
+            self.clients.insert(number, client);
+        }
+    }
 }
 
 /// Takes in what a supervisor says; tells whether it is still there.
