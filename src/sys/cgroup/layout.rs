@@ -1,6 +1,7 @@
 //! Where the hierarchies are mounted.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::path::{Component, Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -63,8 +64,7 @@ pub enum CgroupVersion {
 }
 
 impl Cgroups {
-    /// Finds the hierarchies among the mounts of this process, once: they stay where they are as long as it lives,
-    /// and a host with a thousand pods has six thousand mounts to look through.
+    /// Finds the hierarchies among the mounts of this process, once: they stay where they are as long as it lives.
     ///
     /// # Errors
     /// There are none.
@@ -74,23 +74,30 @@ impl Cgroups {
             return Ok(found);
         }
         let path = Path::new(mount_table::MOUNTS);
-        let mounts = fs::read_to_string(path).map_err(refused("reading", path))?;
-        let found = Self::from_mountinfo(&mounts).ok_or(CgroupError::NotMounted)?;
+        let mounts = File::open(path).map_err(refused("opening", path))?;
+        // A process is in one cgroup of each hierarchy (cgroups(7)).
+        let all = fs::read_to_string("/proc/self/cgroup").map_or(usize::MAX, |l| l.lines().count());
+        let found = Self::from_mountinfo(BufReader::new(mounts), all)
+            .map_err(refused("reading", path))?
+            .ok_or(CgroupError::NotMounted)?;
         Ok(FOUND.get_or_init(|| found))
     }
 
-    pub(super) fn from_mountinfo(text: &str) -> Option<Self> {
+    /// Finds the hierarchies in a table of mounts, which is read no further than `all` of them are found: a host with a
+    /// thousand pods has six thousand mounts, and the kernel writes each line anew for whoever reads it.
+    pub(super) fn from_mountinfo(table: impl BufRead, all: usize) -> io::Result<Option<Self>> {
         let mut unified = None;
         let mut hierarchies: Vec<Hierarchy> = Vec::new();
-        for line in text.lines() {
+        for line in table.split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
             let Some((front, back)) = line.split_once(" - ") else {
                 continue;
             };
-            let mount = mount_table::mount_point(front)?;
             let mut back = back.split(' ');
             let (kind, options) = (back.next(), back.nth(1).unwrap_or_default());
             match kind {
-                Some("cgroup2") => unified = unified.or(Some(mount)),
+                Some("cgroup2") => unified = unified.or_else(|| mount_table::mount_point(front)),
                 Some("cgroup") => {
                     let controllers: Vec<String> = options
                         .split(',')
@@ -99,16 +106,20 @@ impl Cgroups {
                         .collect();
                     // The same hierarchy mounted a second time adds nothing.
                     if !hierarchies.iter().any(|h| h.controllers == controllers) {
-                        hierarchies.push(Hierarchy { controllers, mount });
+                        let mount = mount_table::mount_point(front);
+                        hierarchies.extend(mount.map(|mount| Hierarchy { controllers, mount }));
                     }
                 }
-                _ => {}
+                _ => continue,
+            }
+            if hierarchies.len() + usize::from(unified.is_some()) >= all {
+                break;
             }
         }
         const FLAGS: [&str; 6] = ["rw", "ro", "xattr", "clone_children", "noprefix", "none"];
         let layout = match unified {
             Some(mount) if !hierarchies.iter().any(|h| h.has("memory")) => Layout::V2(mount),
-            _ if hierarchies.is_empty() => return None,
+            _ if hierarchies.is_empty() => return Ok(None),
             unified => {
                 // Beside version 1 it has no controllers, but systemd follows processes by it.
                 hierarchies.extend(unified.map(|mount| Hierarchy {
@@ -118,7 +129,7 @@ impl Cgroups {
                 Layout::V1(hierarchies)
             }
         };
-        Some(Self { layout })
+        Ok(Some(Self { layout }))
     }
 
     /// Returns the version.

@@ -1,5 +1,6 @@
 //! Cgroups on this kernel.
 
+use std::io::{BufReader, Cursor, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -75,7 +76,8 @@ fn the_layout_is_read_from_the_mounts() {
          32 20 0:2 / /again rw - cgroup cgroup rw,memory\n\
          33 20 0:3 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=systemd\n\
          34 20 0:4 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n";
-    let found = Cgroups::from_mountinfo(hybrid).expect("found");
+    let find = |table: &str, all| Cgroups::from_mountinfo(table.as_bytes(), all).expect("read");
+    let found = find(hybrid, usize::MAX).expect("found");
     assert_eq!(found.version(), CgroupVersion::V1);
     assert_eq!(found.mounts().count(), 4);
     let cpu = Some(Path::new("/sys/fs/cgroup/cpu"));
@@ -83,12 +85,21 @@ fn the_layout_is_read_from_the_mounts() {
     assert_eq!(found.hierarchy("pids"), None);
 
     let unified = "34 20 0:4 / /sys/fs/cgroup rw shared:4 - cgroup2 cgroup2 rw,nsdelegate\n";
-    let found = Cgroups::from_mountinfo(unified).expect("found");
+    let found = find(unified, usize::MAX).expect("found");
     assert_eq!(found.version(), CgroupVersion::V2);
-    assert_eq!(
-        Cgroups::from_mountinfo("1 2 0:1 / / rw - ext4 /dev/vda rw\n"),
-        None
-    );
+    assert_eq!(find("1 2 0:1 / / rw - ext4 /dev/vda rw\n", 1), None);
+}
+
+#[test]
+fn a_long_table_of_mounts_is_read_to_the_last_hierarchy() {
+    let last = "34 20 0:4 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+    let rest = Cursor::new("35 20 0:5 / /elsewhere rw - ext4 /dev/vda rw\n".repeat(100));
+    let mut table = BufReader::new(Cursor::new(last).chain(rest));
+    let found = Cgroups::from_mountinfo(&mut table, 1).expect("read");
+    assert_eq!(found.expect("found").version(), CgroupVersion::V2);
+    let mut left = String::new();
+    table.read_to_string(&mut left).expect("text");
+    assert_eq!(left.lines().count(), 100);
 }
 
 #[test]
