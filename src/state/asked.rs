@@ -71,31 +71,7 @@ impl Store {
     /// # Errors
     /// The database cannot be read.
     pub fn pending(&self, pod: &PodId) -> Result<Vec<Intent>, StoreError> {
-        self.0.read(|tx| {
-            let pending = serde_json::to_string(&IntentState::Pending)?;
-            let mut statement = tx.prepare(
-                "SELECT seq, container, kind, by FROM intents WHERE pod = ?1 AND state = ?2 ORDER BY seq",
-            )?;
-            let rows = statement.query_map(params![pod.as_str(), pending], |row| {
-                Ok((
-                    row.get::<_, i64>(0)?,
-                    row.get::<_, Option<String>>(1)?,
-                    row.get::<_, String>(2)?,
-                    row.get::<_, String>(3)?,
-                ))
-            })?;
-            let mut intents = Vec::new();
-            for row in rows {
-                let (seq, container, kind, by) = row?;
-                intents.push(Intent {
-                    seq,
-                    container: container.and_then(|id| ContainerId::parse(&id).ok()),
-                    kind: serde_json::from_str(&kind)?,
-                    by,
-                });
-            }
-            Ok(intents)
-        })
+        self.0.read(|tx| pending(tx, pod))
     }
 
     /// Returns what became of intents, in the order of the numbers; none for one that is forgotten.
@@ -180,6 +156,33 @@ impl Store {
             Ok(())
         })
     }
+}
+
+/// Returns the intents of a pod that nobody has carried out, in their order.
+pub(super) fn pending(tx: &Transaction<'_>, pod: &PodId) -> Result<Vec<Intent>, Inner> {
+    let pending = serde_json::to_string(&IntentState::Pending)?;
+    let mut statement = tx.prepare_cached(
+        "SELECT seq, container, kind, by FROM intents WHERE pod = ?1 AND state = ?2 ORDER BY seq",
+    )?;
+    let rows = statement.query_map(params![pod.as_str(), pending], |row| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, Option<String>>(1)?,
+            row.get::<_, String>(2)?,
+            row.get::<_, String>(3)?,
+        ))
+    })?;
+    let mut intents = Vec::new();
+    for row in rows {
+        let (seq, container, kind, by) = row?;
+        intents.push(Intent {
+            seq,
+            container: container.and_then(|id| ContainerId::parse(&id).ok()),
+            kind: serde_json::from_str(&kind)?,
+            by,
+        });
+    }
+    Ok(intents)
 }
 
 fn note(tx: &Transaction<'_>, asked: &Asked) -> Result<Noted, Inner> {

@@ -52,12 +52,13 @@ pub(super) fn write(tx: &Transaction<'_>, events: &[EventRecord]) -> Result<(), 
     if events.is_empty() {
         return Ok(());
     }
-    let mut statement = tx.prepare("INSERT INTO events (record) VALUES (?1)")?;
+    let mut statement = tx.prepare_cached("INSERT INTO events (record) VALUES (?1)")?;
     for event in events {
         statement.execute(params![serde_json::to_string(event)?])?;
     }
     let oldest = tx.last_insert_rowid() - KEPT;
-    tx.execute("DELETE FROM events WHERE seq <= ?1", [oldest])?;
+    tx.prepare_cached("DELETE FROM events WHERE seq <= ?1")?
+        .execute([oldest])?;
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Transaction, params};
 
 use super::claims::claim_all;
-use super::intent::{IntentState, Outcome};
+use super::intent::{Intent, IntentState, Outcome};
 use super::sqlite::{Durability, Inner, StoreError};
 use super::store::{Store, records};
 use super::{asked, events};
@@ -94,25 +94,28 @@ impl Store {
         })
     }
 
-    /// Records what containers do now, what became of intents and what there is to tell, in one transaction.
+    /// Records what containers of a pod do now, what became of its intents and what there is to tell, in one
+    /// transaction; returns the intents that are left, in their order.
     ///
-    /// Only the holder of the pod's lease calls this.
+    /// Only the holder of the pod's lease calls this, once and again: its statements are kept.
     ///
     /// # Errors
     /// The database cannot be written.
     pub fn record(
         &mut self,
-        containers: &[&ContainerRecord],
+        pod: &PodId,
+        containers: &[ContainerRecord],
         outcomes: &[(i64, Outcome)],
         events: &[EventRecord],
         durability: Durability,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Intent>, StoreError> {
         self.0.write(durability, |tx| {
             for container in containers {
-                tx.execute(
-                    "UPDATE containers SET record = ?2 WHERE id = ?1",
-                    params![container.id.as_str(), serde_json::to_string(container)?],
-                )?;
+                tx.prepare_cached("UPDATE containers SET record = ?2 WHERE id = ?1")?
+                    .execute(params![
+                        container.id.as_str(),
+                        serde_json::to_string(container)?
+                    ])?;
             }
             for (seq, outcome) in outcomes {
                 let state = IntentState::Done(outcome.clone());
@@ -126,7 +129,8 @@ impl Store {
                     [seq],
                 )?;
             }
-            events::write(tx, events)
+            events::write(tx, events)?;
+            asked::pending(tx, pod)
         })
     }
 }

@@ -29,18 +29,18 @@ impl Recorder {
     /// Records the changes and returns the intents that have come after the one numbered `seen`.
     pub(super) fn exchange(&self, changes: &Changes, seen: i64) -> Result<Vec<Intent>, StoreError> {
         self.ledger.write(|store| {
-            if !changes.is_empty() {
-                let records: Vec<_> = changes.records.iter().collect();
+            let mut intents = match changes.is_empty() {
+                true => store.pending(&self.pod)?,
                 // What power loss takes of this is done again: the intent itself was written to last, and
                 // is forgotten only by a later transaction.
-                store.record(
-                    &records,
+                false => store.record(
+                    &self.pod,
+                    &changes.records,
                     &changes.outcomes,
                     &changes.events,
                     Durability::Normal,
-                )?;
-            }
-            let mut intents = store.pending(&self.pod)?;
+                )?,
+            };
             intents.retain(|intent| intent.seq > seen);
             Ok(intents)
         })

@@ -136,7 +136,7 @@ fn the_outcome_of_what_a_dead_command_asked_is_forgotten_when_it_comes() {
     let done = |seq| [(seq, Outcome::Done)];
     let record = |store: &mut Store, seq| {
         store
-            .record(&[], &done(seq), &[], Durability::Normal)
+            .record(&pod.record.id, &[], &done(seq), &[], Durability::Normal)
             .unwrap();
     };
     record(&mut store, numbers[0]);
@@ -163,10 +163,9 @@ fn intents_are_carried_out_in_order_and_remembered() {
         noted,
         numbers.iter().copied().map(Noted::As).collect::<Vec<_>>()
     );
-    store
-        .record(&[], &[(numbers[0], Outcome::Done)], &[], Durability::Normal)
-        .unwrap();
-    assert_eq!(store.pending(&pod.record.id).unwrap().len(), 1);
+    let done = [(numbers[0], Outcome::Done)];
+    let left = store.record(&pod.record.id, &[], &done, &[], Durability::Normal);
+    assert_eq!(left.unwrap(), pending[1..]);
     assert_eq!(
         store.intent_states(&numbers).unwrap(),
         [

@@ -106,7 +106,7 @@ impl Machine {
                 }
                 member.launching = true;
                 member.layer = Layer::Kept;
-                member.changed = true;
+                // Recorded with what comes of it: a start that nobody knows of is begun again, and counted once.
                 commands.push(Command::Launch(place, layer));
             }
             // The kubelet starts one after the other, each with its postStart hook.
