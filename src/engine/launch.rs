@@ -231,6 +231,14 @@ pub struct PodFiles {
     pub termination_message: Option<PathBuf>,
 }
 
+impl PodFiles {
+    /// Returns whether all files below `/etc` are the pod's.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        self.hosts.is_some() && self.hostname.is_some() && self.resolv_conf.is_some()
+    }
+}
+
 /// A volume that is there.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResolvedVolume {

@@ -6,6 +6,8 @@
 //! layers/HEX/layer.json what is known about it
 //! layers/HEX/frame.zst  its tar without the content of files
 //! downloads/HEX         the blob of a layer that is being pulled, or whose pull broke; locked while it is
+//! empty                 the layer of an image that has none
+//! ground                the layer below those of every image
 //! tmp/XXXXXX            the workspace of one running load, locked by it
 //! lock                  shared while content is added, exclusive while garbage is collected
 //! ```
@@ -151,6 +153,11 @@ impl ContentStore {
     #[must_use]
     pub fn empty_layer(&self) -> PathBuf {
         self.directory.join("empty")
+    }
+
+    /// Returns where the layer lies that is below those of every image.
+    pub(super) fn ground(&self) -> PathBuf {
+        self.directory.join("ground")
     }
 
     /// Returns what is known about a layer, or none if it is not here.

@@ -145,9 +145,9 @@ fn mount_cgroups(at: &Path, directories: &[CgroupDirectory], read_only: bool) ->
         let place = at.join(&directory.name);
         fs::create_dir(&place)?;
         let tree = clone_tree(&directory.path, Depth::One)?;
-        propagate(tree.as_fd(), Propagation::Private, Depth::One)?;
-        restrict(tree.as_fd(), HARMLESS | access, Depth::One)?;
         attach(tree.as_fd(), &place)?;
     }
-    Ok(())
+    let all = open_root(at)?;
+    propagate(all.as_fd(), Propagation::Private, Depth::Tree)?;
+    restrict(all.as_fd(), HARMLESS | access, Depth::Tree)
 }

@@ -20,7 +20,7 @@ use crate::engine::paths::TERMINATION_LOG;
 use crate::engine::{sandbox, volumes};
 use crate::fault;
 use crate::image::ImageRecord;
-use crate::image::rootfs::lower_directories;
+use crate::image::rootfs::{ground_layer, lower_directories};
 use crate::model::container::{ContainerSpec, SeccompProfile};
 use crate::model::infra::{IpcNamespace, PidNamespace};
 use crate::model::observed::{ContainerRecord, ObjectContent, VolumeRecord};
@@ -73,7 +73,11 @@ impl Context {
         let paths = self.paths();
         let bundle = paths.bundle(member.name());
         make_bundle(&bundle)?;
-        let lower = lower_directories(&self.content, member.image);
+        let files = self.files(&bundle);
+        let mut lower = lower_directories(&self.content, member.image);
+        if files.is_complete() {
+            lower.push(ground_layer(&self.content).map_err(EngineError::from)?);
+        }
         let site = Site {
             id: member.record.id.clone(),
             rootfs: make_layer(&paths.layer(member.name()), lower, fresh)?,
@@ -83,7 +87,7 @@ impl Context {
             pod: paths.run,
             bundle,
         };
-        self.decide(member, &facts, &places, site)
+        self.decide(member, &facts, &places, &files, site)
     }
 
     /// Reads the objects and the named volumes that the pod refers to; most refer to none.
@@ -151,6 +155,7 @@ impl Context {
         member: &Member<'_>,
         facts: &Facts<'_>,
         places: &volumes::Places,
+        files: &PodFiles,
         site: Site,
     ) -> Result<Launch, StartError> {
         let container = &member.spec;
@@ -166,7 +171,7 @@ impl Context {
                 image: &member.image.config,
                 hostname: &self.hostname(),
                 namespaces: &self.namespaces(),
-                files: &self.files(&site.bundle),
+                files,
                 volumes: &self.resolved(places),
                 devices: &devices(container)?,
                 mounted_devices: &mounted_devices(&self.pod.spec, container)?,
