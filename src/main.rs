@@ -39,6 +39,12 @@ const STAGES: &[Stage] = &[
         main: engine::stage::stage_main,
     },
     Stage {
+        name: engine::stage::SERVE,
+        victim: Victim::Stage,
+        handed: STREAMS,
+        main: engine::stage::serve_main,
+    },
+    Stage {
         name: engine::exec::STAGE,
         victim: Victim::Stage,
         handed: engine::exec::HANDED,

@@ -23,13 +23,18 @@ mod mounts;
 mod program;
 mod report;
 mod root;
+mod server;
 mod streams;
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::waitpid;
+use nix::unistd::Pid;
 
 use super::launch::Launch;
 use crate::state::Work;
@@ -41,6 +46,7 @@ pub use create::stage_main;
 pub use error::{CreateError, Step};
 pub(super) use program::execute;
 use report::Heard;
+pub use server::{SERVE, StageServer, stage_main as serve_main};
 
 /// The hidden first argument that starts the stage.
 pub const CREATE: &str = "stage-create";
@@ -48,7 +54,7 @@ pub const CREATE: &str = "stage-create";
 /// Where a process finds its own program, whatever has become of the file.
 pub const OWN_PROGRAM: &str = "/proc/self/exe";
 
-/// The variable that tells the processes of one launch from all others.
+/// The variable that tells the processes of one launch from all others, but for stages that are copied.
 const MARK: &str = "PODWRIGHT_LAUNCH";
 
 /// A container whose program runs.
@@ -82,22 +88,43 @@ pub fn create_with(program: &Path, launch: &Launch) -> Result<Created, CreateErr
 /// A stage that is creating a container.
 #[derive(Debug)]
 pub struct CreateStage {
-    stage: Child,
+    /// A child of this process until it is waited for.
+    pid: Pid,
     /// Whether another process than the stage becomes the container's.
     is_left: bool,
     report: UnixStream,
-    /// What all processes of this launch have in their environment until they are the container's program.
-    mark: String,
+    /// What all processes of this launch have in their environment until they are the container's program; a stage that
+    /// makes no other needs none.
+    mark: Option<String>,
     cgroup: String,
     is_over: bool,
+}
+
+/// What a stage is handed, and this process's end of its report.
+struct Handed {
+    input: OwnedFd,
+    report: OwnedFd,
+    heard: UnixStream,
+}
+
+impl Handed {
+    fn of(launch: &Launch) -> io::Result<Self> {
+        let text = serde_json::to_vec(launch)?;
+        let (heard, report) = UnixStream::pair()?;
+        Ok(Self {
+            input: memfd::sealed("launch", &text)?.into(),
+            report: report.into(),
+            heard,
+        })
+    }
 }
 
 impl Drop for CreateStage {
     /// Ends a stage whose container is not wanted after all: nothing of it works on behind its caller's back.
     fn drop(&mut self) {
         if !self.is_over {
-            let _ = self.stage.kill();
-            let _ = self.stage.wait();
+            let _ = kill(self.pid, Signal::SIGKILL);
+            let _ = waitpid(self.pid, None);
             self.clear_up();
         }
     }
@@ -112,12 +139,8 @@ impl CreateStage {
     /// # Errors
     /// There is no process or no memory to be had.
     pub fn start(program: &Path, launch: &Launch, work: Option<Work>) -> Result<Self, CreateError> {
-        let failed = |error: &io::Error| CreateError::io(Step::Stage, program, error);
-        let input = serde_json::to_vec(launch)
-            .map_err(io::Error::from)
-            .and_then(|text| memfd::sealed("launch", &text))
-            .map_err(|error| failed(&error))?;
-        let (report, theirs) = UnixStream::pair().map_err(|error| failed(&error))?;
+        let failed = |error: io::Error| CreateError::io(Step::Stage, program, &error);
+        let handed = Handed::of(launch).map_err(failed)?;
         let value = format!("{}-{}", launch.site.id, std::process::id());
         // With a working directory the standard library would fork(2), and copy the tables of our pages.
         let mut command = Command::new(program);
@@ -126,23 +149,46 @@ impl CreateStage {
             .env_clear()
             .env(MARK, &value)
             .envs(crate::fault::inherited())
-            .stdin(Stdio::from(input))
-            .stdout(Stdio::from(OwnedFd::from(theirs)))
+            .stdin(Stdio::from(handed.input))
+            .stdout(Stdio::from(handed.report))
             .stderr(work.map_or_else(Stdio::null, |work| Stdio::from(work.into_fd())));
-        let is_first = launch.runtime.is_none() && launch.has_new_pid_namespace();
-        let stage = match is_first {
+        let stage = match is_first(launch) {
             true => with_pid_namespace(|| command.spawn())
                 .map_err(|error| CreateError::caused(Step::Stage, &error))?,
             false => command.spawn(),
         };
+        let pid = stage.and_then(|stage| i32::try_from(stage.id()).map_err(io::Error::other));
         Ok(Self {
-            stage: stage.map_err(|error| failed(&error))?,
-            is_left: launch.runtime.is_some() || launch.joins_pid_namespace(),
-            report,
-            mark: format!("{MARK}={value}"),
+            pid: Pid::from_raw(pid.map_err(failed)?),
+            is_left: makes_others(launch),
+            report: handed.heard,
+            mark: Some(format!("{MARK}={value}")),
             cgroup: launch.site.cgroup.clone(),
             is_over: false,
         })
+    }
+
+    /// Has the stage made by a fork server, as one that [`start`](Self::start) starts; nothing of a launch whose stage makes
+    /// other processes, of which a server would know nothing.
+    ///
+    /// # Errors
+    /// The server is gone, or can make none.
+    pub fn copy(server: &StageServer, launch: &Launch, work: Work) -> io::Result<Option<Self>> {
+        if makes_others(launch) {
+            return Ok(None);
+        }
+        let handed = Handed::of(launch)?;
+        let work = work.into_fd();
+        let streams = [&handed.input, &handed.report, &work].map(|fd| fd.as_fd());
+        let pid = server.copy(streams, is_first(launch))?;
+        Ok(Some(Self {
+            pid: Pid::from_raw(pid),
+            is_left: false,
+            report: handed.heard,
+            mark: None,
+            cgroup: launch.site.cgroup.clone(),
+            is_over: false,
+        }))
     }
 
     /// Lets the stage start the container that it makes, and waits until it has.
@@ -153,24 +199,20 @@ impl CreateStage {
         let created = report::hear(&self.report).and_then(|heard| self.created(heard));
         let is_container = created
             .as_ref()
-            .is_ok_and(|created| Some(created.pid) == self.pid());
+            .is_ok_and(|created| created.pid == self.pid.as_raw());
         if !is_container {
             // Whoever reaps all children of this process may have been faster.
-            let _ = self.stage.wait();
+            let _ = waitpid(self.pid, None);
         }
         self.is_over = true;
         created
-    }
-
-    fn pid(&self) -> Option<i32> {
-        i32::try_from(self.stage.id()).ok()
     }
 
     /// Finds the container in what was heard; a stage that ended without a word leaves nothing behind.
     fn created(&self, heard: Heard) -> Result<Created, CreateError> {
         let pid = match self.is_left {
             true => heard.successor,
-            false => self.pid(),
+            false => Some(self.pid.as_raw()),
         };
         if let Some(pid) = pid.filter(|_| heard.started) {
             let terminal = heard.terminal;
@@ -182,11 +224,11 @@ impl CreateStage {
 
     /// Ends what a stage has begun that is gone.
     fn clear_up(&self) {
-        loop {
+        while let Some(mark) = &self.mark {
             let strays: Vec<PidFd> = process::children()
                 .unwrap_or_default()
                 .into_iter()
-                .filter(|pid| process::was_started_with(*pid, &self.mark))
+                .filter(|pid| process::was_started_with(*pid, mark))
                 .filter_map(|pid| PidFd::open(pid).ok().flatten())
                 .filter(|stray| stray.is_alive().unwrap_or(false))
                 .collect();
@@ -201,4 +243,14 @@ impl CreateStage {
         // What does not end now is met again too.
         let _ = super::cgroups::kill(&self.cgroup);
     }
+}
+
+/// Returns whether a stage is the first process of its PID namespace, and then of the container.
+fn is_first(launch: &Launch) -> bool {
+    launch.runtime.is_none() && launch.has_new_pid_namespace()
+}
+
+/// Returns whether a stage makes another process, which becomes the container's.
+fn makes_others(launch: &Launch) -> bool {
+    launch.runtime.is_some() || launch.joins_pid_namespace()
 }

@@ -30,7 +30,7 @@ use super::ledger::Ledger;
 use super::network::PortHold;
 use super::paths::{Paths, PodPaths};
 use super::protocol::SummonError;
-use super::stage::{CreateError, CreateStage, OWN_PROGRAM};
+use super::stage::{CreateError, CreateStage, OWN_PROGRAM, StageServer};
 use super::turns::Turn;
 use super::{cgroups, sandbox, volumes};
 use crate::causes::chain;
@@ -126,6 +126,8 @@ pub struct Context {
     moving: Moving,
     /// Where the stages of restarts begin; nothing if it cannot be made.
     bare: OnceLock<Option<OwnedFd>>,
+    /// Makes the stages of a pod whose containers fail again and again.
+    server: Mutex<Option<StageServer>>,
     /// What the host offers, which stays as it is while this process lives.
     host: OnceLock<HostFacts>,
 }
@@ -163,6 +165,7 @@ impl Context {
             keeper: Mutex::new(None),
             moving,
             bare: OnceLock::new(),
+            server: Mutex::new(None),
             host: OnceLock::new(),
         })
     }
@@ -240,7 +243,7 @@ impl Context {
     ) -> Result<i32, StartError> {
         self.moving.finish()?;
         fault::point("before a container is created");
-        let stage = CreateStage::start(Path::new(OWN_PROGRAM), launch, Some(self.work()?))?;
+        let stage = self.start_stage(launch)?;
         if connecting.is_some() {
             // The stage's own move is then no first one. Only here is the time for it, and only with others going on
             // would it be in their way.
@@ -249,6 +252,35 @@ impl Context {
         // The program of a container finds its network.
         connecting.map_or(Ok(()), Connecting::finish)?;
         Ok(stage.finish()?.pid)
+    }
+
+    /// Starts a stage, by the fork server if there is one.
+    fn start_stage(&self, launch: &Launch) -> Result<CreateStage, StartError> {
+        let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(running) = server.as_ref() {
+            match CreateStage::copy(running, launch, self.work()?) {
+                Ok(Some(stage)) => return Ok(stage),
+                Ok(None) => {}
+                // It is of no use any more.
+                Err(_) => *server = None,
+            }
+        }
+        drop(server);
+        let work = Some(self.work()?);
+        Ok(CreateStage::start(Path::new(OWN_PROGRAM), launch, work)?)
+    }
+
+    /// Makes sure of a fork server, for containers that will be started again and again.
+    ///
+    /// The thread that calls this must live as long as this process.
+    pub fn expect_restarts(&self) {
+        // One that is in use is there.
+        if let Ok(mut server) = self.server.try_lock()
+            && server.is_none()
+        {
+            // Without one each stage is started for itself.
+            *server = StageServer::start(Path::new(OWN_PROGRAM)).ok();
+        }
     }
 
     /// Returns what the host offers, asked once.
@@ -270,8 +302,11 @@ impl Context {
         Ok(started?)
     }
 
-    /// Closes the database until it is needed again.
-    pub fn close_store(&self) {
+    /// Gives up what only starts that follow closely need: the open database, and the fork server.
+    pub fn rest(&self) {
         self.ledger.close();
+        if let Ok(mut server) = self.server.try_lock() {
+            *server = None;
+        }
     }
 }

@@ -205,6 +205,12 @@ impl Backoff {
     const LONGEST: Seconds = Seconds(300);
     const STARTS_OVER: std::time::Duration = std::time::Duration::from_secs(600);
 
+    /// Returns whether the last restart had to wait: the container has ended soon more than once.
+    #[must_use]
+    pub fn has_waited(self) -> bool {
+        self.next.is_some_and(|next| next > Self::FIRST)
+    }
+
     /// Returns the wait before a restart of a container that ran this long, and the back-off after it.
     #[must_use]
     pub fn after_run(self, ran: std::time::Duration) -> (Seconds, Self) {

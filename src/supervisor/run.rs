@@ -38,8 +38,8 @@ const LINGER: Duration = Duration::from_millis(300);
 
 /// How long nothing must happen before memory is given back; longer than idle threads are kept.
 ///
-/// A pod with a start ahead, in its back-off, keeps it: to open the database and fetch the code again is a tenth of
-/// what a restart costs.
+/// A pod with a start ahead, in its back-off, keeps it: to open the database, start a fork server and fetch the code
+/// again is a quarter of what a restart costs.
 const SETTLE: Duration = Duration::from_millis(1500);
 
 /// How long a write that failed waits for its next try.
@@ -243,7 +243,7 @@ impl Supervisor {
                 () = tokio::time::sleep(LINGER), if idle => return Ok(()),
                 () = tokio::time::sleep(SETTLE), if is_quiet && !settled => {
                     settled = true;
-                    self.context.close_store();
+                    self.context.rest();
                     // What cannot be given back is kept.
                     let _ = memory::release_unused();
                     continue;

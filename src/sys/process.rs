@@ -428,6 +428,24 @@ pub enum Fork {
     Child,
 }
 
+/// The PID namespace that a copy of a process is born in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Birthplace {
+    /// That of all its children.
+    OfChildren,
+    /// A new one, as its first process.
+    NewPidNamespace,
+}
+
+impl Birthplace {
+    fn flag(self) -> i32 {
+        match self {
+            Self::OfChildren => 0,
+            Self::NewPidNamespace => libc::CLONE_NEWPID,
+        }
+    }
+}
+
 /// The knowledge that this process has one thread.
 ///
 /// Taken before a process enters namespaces in which it has no `/proc` to look at. It cannot leave its
@@ -463,17 +481,17 @@ impl SingleThreaded {
         }
     }
 
-    /// Copies this process as a further child of its own parent, born in the PID namespace that its children are born
-    /// in, and returns the copy's pid; nothing in the copy.
+    /// Copies this process as a further child of its own parent, and returns the copy's pid; nothing in the copy.
     ///
     /// # Errors
     /// The process limit is reached, or this process is the first of its PID namespace (`EINVAL`, `clone(2)`).
     #[expect(unsafe_code, reason = "no crate has a safe call for this clone")]
-    pub fn fork_sibling(self) -> io::Result<Option<i32>> {
+    pub fn fork_sibling(self, birthplace: Birthplace) -> io::Result<Option<i32>> {
         // SAFETY: all zero bytes are a clone_args: it holds numbers only.
         let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
         // With it the copy's end is told as this process's own is, and no other signal may be named.
-        arguments.flags = libc::CLONE_PARENT.cast_unsigned().into();
+        let flags = libc::CLONE_PARENT | birthplace.flag();
+        arguments.flags = flags.cast_unsigned().into();
         let size = std::mem::size_of_val(&arguments);
         // SAFETY: the struct is the kernel's, of that size, and without a stack this is fork(2). The calling thread
         // is the only one, as was counted, and it has not made another since; so no lock and no allocator state is

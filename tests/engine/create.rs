@@ -7,9 +7,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use podwright::engine::launch::PidChoice;
-use podwright::engine::stage::{CreateStage, Step};
+use podwright::engine::launch::{Launch, PidChoice};
+use podwright::engine::stage::{CreateStage, StageServer, Step};
 use podwright::names::ContainerId;
+use podwright::state::{Lease, Work};
 use podwright::sys::cgroup::Cgroups;
 use podwright::sys::process::{self, Ended};
 use serde_json::json;
@@ -82,6 +83,47 @@ fn a_stage_that_is_given_up_works_on_at_nothing() {
     }
     let ran = rig.script("exit 7", json!({}));
     assert_eq!(ran.ended, Ended::Code(7), "{ran:?}");
+}
+
+#[test]
+fn the_stages_of_a_fork_server_are_like_any_other() {
+    let Some(mut rig) = Rig::new() else { return };
+    let server = StageServer::start(Path::new(PROGRAM)).expect("started");
+    let lease = rig.path().join("lease");
+    fs::write(&lease, "").unwrap();
+    let copy = |launch: &Launch| {
+        let work = Work::begin(&lease).expect("a file");
+        CreateStage::copy(&server, launch, work)
+    };
+    let made = |launch: &Launch| copy(launch).expect("a copy").expect("alone");
+    for code in [7, 8] {
+        let script = format!("echo $$$$; echo err >&2; exit {code}");
+        let launch = rig.decide(json!({"command": ["sh", "-c", script]}));
+        let ran = rig.watch(|| made(&launch).finish()).expect("started");
+        let ran = ran.finish();
+        assert_eq!(ran.ended, Ended::Code(code), "{ran:?}");
+        assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("1\n", "err\n"));
+    }
+    let launch = rig.decide(json!({"command": ["missing"]}));
+    let error = rig.watch(|| made(&launch).finish()).unwrap_err();
+    assert_eq!(error.code(), 127, "{error}");
+    let launch = rig.decide(json!({"command": ["sleep", "1000"]}));
+    let cgroups = Cgroups::detect().expect("cgroups");
+    let group = cgroups
+        .group(Path::new(&launch.site.cgroup))
+        .expect("a name");
+    for step in 0..12 {
+        let stage = made(&launch);
+        std::thread::sleep(Duration::from_millis(step * step));
+        drop(stage);
+        assert_eq!(group.pids().expect("read"), Vec::<u32>::new());
+    }
+    // Whoever works no more has no mark of it.
+    let lease = Lease::try_take(&lease).expect("a file").expect("free");
+    assert!(!lease.is_worked_for().expect("read"));
+    rig.namespaces.pid = PidChoice::Joined("/proc/self/ns/pid".into());
+    let launch = rig.decide(json!({"command": ["true"]}));
+    assert!(copy(&launch).expect("told").is_none());
 }
 
 #[test]

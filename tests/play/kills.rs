@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use podwright::fault::VARIABLE;
 use podwright::model::quantity::Seconds;
-use podwright::model::state::ExitStatus;
+use podwright::model::state::{ContainerState, ExitStatus};
 use podwright::sys::descriptor;
+use podwright::sys::process::PidFd;
 
 use super::host::{Host, PATIENCE, Ran, pod};
+use super::traces;
 
 #[test]
 fn output_and_status_outlive_the_supervisor() {
@@ -256,4 +258,43 @@ fn restarts_cost_a_supervisor_no_descriptors() {
     host.wait_for("web", "main", |_| count() <= before);
     host.down("web").expect();
     host.expect_clean();
+}
+
+#[test]
+fn what_copies_stages_is_missed_by_nobody() {
+    let Some(host) = Host::new() else { return };
+    let main = "command: [sh, -c, 'echo up; exit 1']";
+    host.play("loop", &pod("loop", main, "restartPolicy: Always"))
+        .expect();
+    let servers = || -> Vec<i32> {
+        let is_server = |pid: &i32| traces::command_line(*pid).contains("stage-serve");
+        traces::processes(&host)
+            .into_iter()
+            .filter(is_server)
+            .collect()
+    };
+    let waits = |restarts: u32| {
+        host.wait_for("loop", "main", |container| {
+            container.restarts == restarts
+                && matches!(container.state, ContainerState::Waiting { .. })
+        })
+    };
+    waits(1);
+    assert!(servers().is_empty());
+    // It comes with the first restart that had to wait, and stays for the next.
+    let ended = waits(2);
+    assert_eq!(ended.exit(), Some(&ExitStatus::Code(1)));
+    let found = servers();
+    assert_eq!(found.len(), 1);
+    let process = PidFd::open(found[0]).expect("pidfd").expect("it is there");
+    process.send_signal(9).expect("signal");
+    waits(3);
+    assert_eq!(host.log("loop", "main"), "up\n".repeat(4));
+    host.kill_supervisors();
+    let until = Instant::now() + PATIENCE;
+    while !servers().is_empty() {
+        assert!(Instant::now() < until, "it outlives its supervisor");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    host.down("loop").expect();
 }

@@ -16,7 +16,7 @@ use podwright::engine::launch::infra::InfraFacts;
 use podwright::engine::launch::{
     self, HostFacts, JoinedNamespaces, Launch, LaunchFacts, PodFiles, ResolvedVolume, RootFs, Site,
 };
-use podwright::engine::stage::{CreateError, create_with};
+use podwright::engine::stage::{CreateError, Created, create_with};
 use podwright::image::ImageConfig;
 use podwright::model::container::{ContainerSpec, EnvSource, FieldRef, ResourceRef};
 use podwright::model::pod::PodSpec;
@@ -226,6 +226,14 @@ impl Rig {
     }
 
     pub(crate) fn start(&self, launch: &Launch) -> Result<Running, CreateError> {
+        self.watch(|| create_with(Path::new(PROGRAM), launch))
+    }
+
+    /// Takes hold of a container that is created meanwhile.
+    pub(crate) fn watch(
+        &self,
+        create: impl FnOnce() -> Result<Created, CreateError>,
+    ) -> Result<Running, CreateError> {
         let open = |name: &str| {
             File::options()
                 .read(true)
@@ -234,7 +242,7 @@ impl Rig {
                 .expect("fifo")
         };
         let streams = [open("stdout"), open("stderr")];
-        let created = create_with(Path::new(PROGRAM), launch)?;
+        let created = create()?;
         let process = PidFd::open(created.pid).expect("pidfd").expect("a child");
         Ok(Running {
             pid: created.pid,

@@ -29,7 +29,7 @@ use crate::sys::descriptor::close_with_exec;
 use crate::sys::mount::{Depth, Propagation, set_propagation};
 use crate::sys::namespace::{Namespace, NamespaceKind, unshare_own};
 use crate::sys::path::reopen;
-use crate::sys::process::{SingleThreaded, die_with_parent, outlive_parent};
+use crate::sys::process::{Birthplace, SingleThreaded, die_with_parent, outlive_parent};
 use crate::sys::terminal::{PTMX, Pty, open_pty, take_over};
 use crate::sys::tree::{change_root, restrict};
 
@@ -126,7 +126,8 @@ pub(super) fn become_init(launch: &Launch, report: &mut Report) -> Result<(), Cr
 fn fork_into(namespace: &Namespace) -> Result<Option<i32>, CreateError> {
     let single = SingleThreaded::prove().map_err(|error| join_failed(&error))?;
     namespace.enter().map_err(|error| join_failed(&error))?;
-    let copy = single.fork_sibling().map_err(|error| join_failed(&error))?;
+    let copy = single.fork_sibling(Birthplace::OfChildren);
+    let copy = copy.map_err(|error| join_failed(&error))?;
     if copy.is_none() {
         die_with_parent().map_err(|error| join_failed(&error))?;
     }

@@ -25,6 +25,9 @@ impl Supervisor {
     fn do_now(&mut self, command: Command) {
         match command {
             Command::Launch(place, layer) => {
+                if self.machine.record(place).backoff.has_waited() {
+                    self.context.expect_restarts();
+                }
                 let (context, sender) = (self.context.clone(), self.sender.clone());
                 self.launches += 1;
                 tokio::task::spawn_blocking(move || {
