@@ -6,6 +6,7 @@ use super::{Note, Supervisor};
 use crate::engine::start::{ADOPTED, Context, Run};
 use crate::fault;
 use crate::model::container::Handler;
+use crate::model::infra::PidNamespace;
 use crate::state::{Failure, Outcome};
 use crate::supervisor::container::Live;
 use crate::supervisor::handler::{self, Subject};
@@ -41,8 +42,11 @@ impl Supervisor {
                 }
             }
             Command::Kill(place) => {
-                if let Some(live) = self.live.get(&place) {
-                    live.signal(9);
+                let Some(live) = self.live.get(&place) else {
+                    return;
+                };
+                live.signal(9);
+                if !self.ends_as_one(place) {
                     let (context, run) = (self.context.clone(), live.run());
                     tokio::task::spawn_blocking(move || context.kill_cgroup(place, run));
                 }
@@ -69,6 +73,13 @@ impl Supervisor {
                 self.removed = true;
             }
         }
+    }
+
+    /// Returns whether the end of a container's first process is that of all: so the kernel has it where it is the first one
+    /// of a PID namespace (`pid_namespaces(7)`), but nothing that is frozen ends.
+    fn ends_as_one(&self, place: Place) -> bool {
+        let is_first = self.machine.spec().infra.shared.pid == PidNamespace::Container;
+        is_first && self.pauses.unpaused(place).is_some()
     }
 
     /// Freezes or thaws a container, which may take a moment, and tells the machine.
