@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
@@ -287,6 +288,8 @@ fn inherited(dir: &Path, file: &str) -> Result<String, CgroupError> {
         ("", Some(parent)) => {
             let value = inherited(parent, file)?;
             write(&path, value.trim())?;
+            // The kernel gives it on to those that are made below (cpusets.rst).
+            write(&dir.join("cgroup.clone_children"), "1")?;
             Ok(value)
         }
         _ => Ok(value),
@@ -295,10 +298,16 @@ fn inherited(dir: &Path, file: &str) -> Result<String, CgroupError> {
 
 /// Returns a cgroup's directory and all below it, parents first.
 pub(super) fn tree(dir: &Path) -> Result<Vec<PathBuf>, CgroupError> {
+    /// `.` and the entry in the directory above.
+    const OWN_LINKS: u64 = 2;
     let mut found = vec![dir.to_owned()];
     let mut next = 0;
     while let Some(dir) = found.get(next).cloned() {
         next += 1;
+        // Each below it has a link to it, and most have none: forty files need not be listed to see that.
+        if fs::metadata(&dir).is_ok_and(|found| found.nlink() <= OWN_LINKS) {
+            continue;
+        }
         let entries = match fs::read_dir(&dir) {
             Err(error) if is_gone(&error) => continue,
             other => other.map_err(refused("reading", &dir))?,
