@@ -8,7 +8,8 @@
 //!
 //! The stage is one process with one thread from `execve(2)` to `execve(2)`, the first one of the container's PID
 //! namespace from the start: nothing is copied, and nothing is left behind to be waited for. Only where the PID namespace
-//! is another's, it copies itself into it; and another OCI runtime has its own way.
+//! is another's, it copies itself into it; and another OCI runtime has its own way. For a pod that fails again and again
+//! the first `execve(2)` is that of a [fork server](StageServer).
 //!
 //! A stage takes its input as descriptor 0 and reports over descriptor 1, so that nothing of it stands in a command
 //! line and no descriptor has to be handed on by number.

@@ -25,6 +25,11 @@ use crate::sys::process::{die_with_parent, restore_signals};
 /// The `main` of the stage.
 pub fn stage_main() -> ExitCode {
     restore_signals();
+    make(None)
+}
+
+/// Makes the container of the launch that is this process's input, which may be known already.
+pub(super) fn make(known: Option<Launch>) -> ExitCode {
     let Ok(socket) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };
@@ -37,7 +42,8 @@ pub fn stage_main() -> ExitCode {
     if !is_ready || report.has_hung_up() {
         return ExitCode::FAILURE;
     }
-    let created = read_launch().and_then(|launch| {
+    let launch = known.map_or_else(read_launch, Ok);
+    let created = launch.and_then(|launch| {
         forget_groups()?;
         create(launch, &mut report)
     });
