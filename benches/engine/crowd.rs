@@ -22,6 +22,18 @@ fn repeat(tool: &Tool, times: usize, arguments: &[&str]) -> Times {
     taken
 }
 
+/// Runs a command again and again for so long, with pauses, and returns what each took.
+fn now_and_then(tool: &Tool, time: Duration, arguments: &[&str]) -> Times {
+    const PAUSE: Duration = Duration::from_millis(100);
+    let began = Instant::now();
+    let mut taken = Times::default();
+    while began.elapsed() < time {
+        taken.add(tool.run(arguments).expect());
+        thread::sleep(PAUSE);
+    }
+    taken
+}
+
 /// Runs commands in turn until `work` is done; returns what each of them took, and `work`.
 fn meanwhile<'a>(
     tool: &Tool,
@@ -341,11 +353,11 @@ pub(crate) fn readers_alone(bench: &Bench) {
     tool.clear();
 }
 
-/// Lets a hundred pods fail again and again for two minutes.
+/// Lets a hundred pods fail again and again for two minutes, and lists them in the second.
 pub(crate) fn crash_loops(bench: &Bench) {
     let tool = &bench.ours;
     tool.begin();
-    let idle = repeat(tool, 40, &["ps", "--all"]);
+    let idle = now_and_then(tool, Duration::from_secs(20), &["ps", "--all"]);
     tool.write(
         "loops.yaml",
         &work::pods("loop", 100, 1, work::FAILING, "restartPolicy: Always"),
@@ -355,10 +367,9 @@ pub(crate) fn crash_loops(bench: &Bench) {
     thread::sleep(Duration::from_secs(60).saturating_sub(began.elapsed()));
     let before = cgroup::cpu("podwright-bench");
     let minute = Instant::now();
-    thread::sleep(Duration::from_secs(60));
+    let times = now_and_then(tool, Duration::from_secs(60), &["ps", "--all"]);
     let cpu = cgroup::cpu("podwright-bench").saturating_sub(before);
     let share = cpu.as_secs_f64() / minute.elapsed().as_secs_f64() * 100.0;
-    let times = repeat(tool, 40, &["ps", "--all"]);
     let restarts = tool
         .run(&["ps", "--all", "--format", "{{.Restarts}}"])
         .output;
@@ -367,8 +378,9 @@ pub(crate) fn crash_loops(bench: &Bench) {
     counts.sort_unstable();
     counts.dedup();
     say(&format!(
-        "\n100 pods that exit 1 at once, two minutes: {} restarts each; {share:.2} % of a core in the second minute; `ps --all` p99 {} (with no pods at all {}).",
+        "\n100 pods that exit 1 at once, two minutes: {} restarts each; {share:.2} % of a core in the second minute; `ps --all` {} times meanwhile, p99 {} (with no pods at all {}).",
         counts.join(" or "),
+        times.len(),
         millis(times.p99()),
         millis(idle.p99())
     ));
