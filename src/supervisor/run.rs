@@ -205,6 +205,10 @@ impl Supervisor {
                 }
             }
         }
+        if self.machine.is_about_to_start() {
+            // Whose output is kept is watched over already; a pod in its back-off has none.
+            self.context.be_watched();
+        }
         self.settle();
         self.handle(Event::Tick);
     }

@@ -296,5 +296,16 @@ fn what_copies_stages_is_missed_by_nobody() {
         assert!(Instant::now() < until, "it outlives its supervisor");
         std::thread::sleep(Duration::from_millis(10));
     }
+    // The next supervisor has nothing that runs, and is missed all the same.
+    for _ in 0..2 {
+        let until = Instant::now() + PATIENCE;
+        while host.supervisors().is_empty() {
+            assert!(Instant::now() < until, "nobody starts it anew");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        // It is known to the keeper a moment after it is there.
+        std::thread::sleep(Duration::from_secs(2));
+        host.kill_supervisors();
+    }
     host.down("loop").expect();
 }

@@ -21,6 +21,19 @@ pub struct Streams {
 impl Context {
     /// Has the output kept beyond this process; without a keeper only what is unread at its death is lost.
     pub fn keep(&self, name: &ContainerName, streams: &Streams) {
+        self.tell_keeper(|keeper| {
+            keeper.keep(&format!("{name}/stdout"), streams.stdout.as_fd())?;
+            keeper.keep(&format!("{name}/stderr"), streams.stderr.as_fd())
+        });
+    }
+
+    /// Has this process started anew if it is killed, though nothing of the pod runs now.
+    pub fn be_watched(&self) {
+        self.tell_keeper(|_| Ok(()));
+    }
+
+    /// Says something to the keeper, and if it is gone once more to the next one.
+    fn tell_keeper(&self, say: impl Fn(&Keeper) -> io::Result<()>) {
         let mut slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         for _ in 0..2 {
             let keeper = match slot.take() {
@@ -30,10 +43,7 @@ impl Context {
                     Err(_) => return,
                 },
             };
-            let kept = keeper
-                .keep(&format!("{name}/stdout"), streams.stdout.as_fd())
-                .and_then(|()| keeper.keep(&format!("{name}/stderr"), streams.stderr.as_fd()));
-            if kept.is_ok() {
+            if say(&keeper).is_ok() {
                 *slot = Some(keeper);
                 return;
             }
