@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::PoisonError;
 
 use super::Context;
+use crate::engine::cgroups;
 use crate::engine::keeper::Keeper;
 use crate::names::ContainerName;
 
@@ -51,11 +52,14 @@ impl Context {
     }
 
     /// Lets the keeper forget the pod: this supervisor ends because nothing is left to do.
+    ///
+    /// The keeper is the last in the cgroup of the supervisors, and removes it; where it is gone, whoever ends last does.
     pub fn release(&self) {
         let slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(keeper) = slot.as_ref() {
-            // A keeper that is gone keeps nothing.
-            let _ = keeper.release();
+        let is_told = slot.as_ref().is_some_and(|keeper| keeper.release().is_ok());
+        if !is_told && self.installation.has_own_cgroup() {
+            // Whatever it fails at, an empty cgroup is no harm.
+            let _ = cgroups::leave(&self.installation.supervisors_cgroup());
         }
     }
 
