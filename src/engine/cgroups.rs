@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use super::paths::Paths;
 use crate::model::container::Limits;
 use crate::sys::cgroup::{CgroupError, CgroupLimits, Cgroups, CpuQuota};
 
@@ -35,17 +36,21 @@ pub fn expect_moves() {
     }
 }
 
-/// Moves this process out of a cgroup, and removes it and the one above it unless something is in them.
-///
-/// # Errors
-/// The kernel refuses.
-pub fn leave(path: &str) -> Result<(), CgroupError> {
-    let cgroups = Cgroups::detect()?;
-    cgroups.add_to_root(std::process::id())?;
-    for path in Path::new(path).ancestors().take(2) {
-        cgroups.group(path)?.remove_unused();
+/// Moves this process, a supervisor or the keeper that ends, out of the supervisors' cgroup, and removes it and the one
+/// above it unless something is in them; not where others may have to do with it.
+pub fn leave_supervisors(paths: &Paths) {
+    let leave = || -> Result<(), CgroupError> {
+        let cgroups = Cgroups::detect()?;
+        cgroups.add_to_root(std::process::id())?;
+        for path in Path::new(&paths.supervisors_cgroup()).ancestors().take(2) {
+            cgroups.group(path)?.remove_unused();
+        }
+        Ok(())
+    };
+    if paths.has_own_cgroup() {
+        // Whatever it fails at, an empty cgroup is no harm.
+        let _ = leave();
     }
-    Ok(())
 }
 
 /// Makes the cgroup of a pod with the pod's own limits.

@@ -111,10 +111,7 @@ pub fn stage_main() -> ExitCode {
     match inherit().and_then(|(paths, listener, lease)| {
         let kept = keep_all(&paths, &listener);
         drop(lease);
-        if paths.has_own_cgroup() {
-            // Whatever it fails at, an empty cgroup is no harm.
-            let _ = super::cgroups::leave(&paths.supervisors_cgroup());
-        }
+        super::cgroups::leave_supervisors(&paths);
         kept
     }) {
         Ok(()) => ExitCode::SUCCESS,
@@ -158,14 +155,14 @@ fn keep_all(paths: &Paths, listener: &UnixListener) -> io::Result<()> {
             return Ok(());
         }
         let mut gone = Vec::new();
-        for name in ready {
-            if name == LISTENER {
+        for number in ready {
+            if number == LISTENER {
                 lines.welcome(listener);
-            } else if let Some(client) = lines.clients.get_mut(&name)
+            } else if let Some(client) = lines.clients.get_mut(&number)
                 && !listen(client, &mut kept)
             {
                 // With its line closed, it is not waited for any more either.
-                gone.extend(lines.clients.remove(&name));
+                gone.extend(lines.clients.remove(&number));
             }
         }
         lonely |= !gone.is_empty();

@@ -91,11 +91,8 @@ pub fn create_with(program: &Path, launch: &Launch) -> Result<Created, CreateErr
 pub struct CreateStage {
     /// A child of this process until it is waited for.
     pid: Pid,
-    /// Whether another process than the stage becomes the container's.
-    is_left: bool,
     report: UnixStream,
-    /// What all processes of this launch have in their environment until they are the container's program; a stage that
-    /// makes no other needs none.
+    /// Where another process than the stage becomes the container's: what both have in their environment until it does.
     mark: Option<String>,
     cgroup: String,
     is_over: bool,
@@ -161,9 +158,8 @@ impl CreateStage {
         let pid = stage.and_then(|stage| i32::try_from(stage.id()).map_err(io::Error::other));
         Ok(Self {
             pid: Pid::from_raw(pid.map_err(failed)?),
-            is_left: makes_others(launch),
             report: handed.heard,
-            mark: Some(format!("{MARK}={value}")),
+            mark: makes_others(launch).then(|| format!("{MARK}={value}")),
             cgroup: launch.site.cgroup.clone(),
             is_over: false,
         })
@@ -184,7 +180,6 @@ impl CreateStage {
         let pid = server.copy(streams, is_first(launch))?;
         Ok(Some(Self {
             pid: Pid::from_raw(pid),
-            is_left: false,
             report: handed.heard,
             mark: None,
             cgroup: launch.site.cgroup.clone(),
@@ -211,7 +206,7 @@ impl CreateStage {
 
     /// Finds the container in what was heard; a stage that ended without a word leaves nothing behind.
     fn created(&self, heard: Heard) -> Result<Created, CreateError> {
-        let pid = match self.is_left {
+        let pid = match self.mark.is_some() {
             true => heard.successor,
             false => Some(self.pid.as_raw()),
         };

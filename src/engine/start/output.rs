@@ -57,9 +57,8 @@ impl Context {
     pub fn release(&self) {
         let slot = self.keeper.lock().unwrap_or_else(PoisonError::into_inner);
         let is_told = slot.as_ref().is_some_and(|keeper| keeper.release().is_ok());
-        if !is_told && self.installation.has_own_cgroup() {
-            // Whatever it fails at, an empty cgroup is no harm.
-            let _ = cgroups::leave(&self.installation.supervisors_cgroup());
+        if !is_told {
+            cgroups::leave_supervisors(&self.installation);
         }
     }
 
