@@ -26,22 +26,16 @@ pub(super) struct Confinement {
 }
 
 impl Confinement {
-    /// Returns what a container's spec says; compiled filters are kept in a directory.
-    pub(super) fn of(spec: &Spec, filters: &Path) -> Result<Self, CreateError> {
-        let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Confine, error);
+    /// Returns what a container's spec says, with its [filter](filter_of).
+    pub(super) fn of(spec: &Spec, filter: Option<Filter>) -> Result<Self, CreateError> {
         let process = process(spec)?;
-        let profile = spec
-            .linux()
-            .as_ref()
-            .and_then(|linux| linux.seccomp().as_ref());
-        let filter = profile.map(|profile| Filter::of(profile, filters));
         Ok(Self {
             capabilities: process
                 .capabilities()
                 .as_ref()
                 .map(bits)
                 .unwrap_or_default(),
-            filter: filter.transpose().map_err(|error| failed(&error))?,
+            filter,
             no_new_privileges: process.no_new_privileges() == Some(true),
         })
     }
@@ -76,6 +70,15 @@ impl Confinement {
             drop()
         }
     }
+}
+
+/// Returns the filter that a container's spec says; compiled ones are kept in a directory.
+pub(super) fn filter_of(spec: &Spec, filters: &Path) -> Result<Option<Filter>, CreateError> {
+    let linux = spec.linux().as_ref();
+    let profile = linux.and_then(|linux| linux.seccomp().as_ref());
+    let filter = profile.map(|profile| Filter::of(profile, filters));
+    let filter = filter.transpose();
+    filter.map_err(|error| CreateError::caused(Step::Confine, &error))
 }
 
 fn bits(sets: &LinuxCapabilities) -> Capabilities {

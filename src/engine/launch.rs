@@ -82,6 +82,9 @@ pub struct Launch {
     pub program: LaunchProgram,
     /// Whether its input stays open, though nobody writes: without it, it has ended.
     pub open_stdin: bool,
+    /// Whether the default filter of system calls belongs into the spec: its five hundred names are
+    /// [written out](Self::written_out) by whoever makes the container.
+    pub has_default_seccomp: bool,
     pub spec: Spec,
 }
 
@@ -288,7 +291,12 @@ pub fn decide(
         env: &manifest,
     })?;
     let process = process(container, &facts, manifest)?;
-    let seccomp = seccomp_filter(pod, container, &facts, &bounding)?;
+    let profile = match container.privileges.privileged {
+        Some(true) => &SeccompProfile::Unconfined,
+        _ => pod.effective_seccomp(container),
+    };
+    let has_default_seccomp = *profile == SeccompProfile::RuntimeDefault;
+    let seccomp = seccomp_filter(profile, &facts, &bounding)?;
     let sources = mounts.sources.clone();
     let spec = spec(container, &facts, process, seccomp, mounts);
     Ok(Launch {
@@ -298,6 +306,7 @@ pub fn decide(
         user: user_wish(pod, container, facts.image, bounding),
         program: LaunchProgram::OfSpec,
         open_stdin: container.terminal.stdin,
+        has_default_seccomp,
         spec,
     })
 }
@@ -367,18 +376,14 @@ fn rlimits(host: &HostFacts) -> Vec<PosixRlimit> {
     ]
 }
 
+/// Reads a profile of the host's; the default one is known by name.
 fn seccomp_filter(
-    pod: &PodSpec,
-    container: &ContainerSpec,
+    profile: &SeccompProfile,
     facts: &LaunchFacts<'_>,
     bounding: &BTreeSet<Capability>,
 ) -> Result<Option<LinuxSeccomp>, LaunchError> {
-    if container.privileges.privileged == Some(true) {
-        return Ok(None);
-    }
-    match pod.effective_seccomp(container) {
-        SeccompProfile::Unconfined => Ok(None),
-        SeccompProfile::RuntimeDefault => Ok(Some(seccomp::default_profile(bounding))),
+    match profile {
+        SeccompProfile::Unconfined | SeccompProfile::RuntimeDefault => Ok(None),
         SeccompProfile::Localhost(path) => {
             let text = facts.seccomp_profile.ok_or_else(|| LaunchError::Profile {
                 message: format!("{} was not read", path.display()),
@@ -507,6 +512,17 @@ impl Launch {
             .into_iter()
             .flatten();
         all.find(|namespace| namespace.typ() == LinuxNamespaceType::Pid)
+    }
+
+    /// Returns the launch with all that its spec has by name written out.
+    #[must_use]
+    pub fn written_out(mut self) -> Self {
+        if std::mem::take(&mut self.has_default_seccomp)
+            && let Some(linux) = self.spec.linux_mut()
+        {
+            linux.set_seccomp(Some(seccomp::default_profile(&self.user.bounding)));
+        }
+        self
     }
 
     /// Returns the launch with the user that the image knows: ids, groups, capabilities, `HOME`.

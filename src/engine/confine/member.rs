@@ -177,7 +177,7 @@ mod tests {
             .unwrap();
         process.user_mut().set_uid(uid);
         let spec = SpecBuilder::default().process(process).build().unwrap();
-        let confinement = Confinement::of(&spec, Path::new("/nowhere")).unwrap();
+        let confinement = Confinement::of(&spec, None).unwrap();
         Identity::of_container(super::process(&spec).unwrap(), &confinement)
     }
 

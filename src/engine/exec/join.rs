@@ -11,7 +11,7 @@ use nix::sys::prctl;
 use oci_spec::runtime::Spec;
 
 use super::{ExecRequest, REPORT_FD, REQUEST_FD};
-use crate::engine::confine::{Confinement, Identity, become_member, process};
+use crate::engine::confine::{Confinement, Identity, become_member, filter_of, process};
 use crate::engine::stage::{CreateError, Step, execute};
 use crate::image::user;
 use crate::sys::cgroup::Cgroups;
@@ -67,7 +67,7 @@ fn run(request: OwnedFd, report: &UnixStream) -> Result<PidFd, CreateError> {
     let request = read_request(request)?;
     let container = find(&request)?;
     let spec = read_spec(&request.bundle)?;
-    let confinement = Confinement::of(&spec, &request.filters)?;
+    let confinement = Confinement::of(&spec, filter_of(&spec, &request.filters)?)?;
     // From here on the container's own processes could look at this one (CVE-2016-9962).
     let failed = |error: &dyn std::error::Error| CreateError::caused(Step::Join, error);
     prctl::set_dumpable(false).map_err(|errno| failed(&errno))?;

@@ -9,9 +9,7 @@ use oci_spec::runtime::{LinuxBuilder, ProcessBuilder, RootBuilder, SpecBuilder};
 
 use super::mounts::{MASKED, READ_ONLY, filesystem};
 use super::resources::{device_rules, resources};
-use super::{
-    HostFacts, JoinedNamespaces, Launch, LaunchProgram, Site, UserWish, namespaces, seccomp,
-};
+use super::{HostFacts, JoinedNamespaces, Launch, LaunchProgram, Site, UserWish, namespaces};
 use crate::model::container::{Limits, Privileges};
 
 /// The user that owns nothing (`nobody`).
@@ -35,7 +33,6 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
     };
     let owned =
         |paths: &[&str]| -> Vec<String> { paths.iter().map(|path| (*path).to_owned()).collect() };
-    let nothing = BTreeSet::new();
     let linux = LinuxBuilder::default()
         .namespaces(namespaces(&joined, &facts.host.cgroups))
         .cgroups_path(&facts.site.cgroup)
@@ -46,7 +43,6 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
         ))
         .masked_paths(owned(&MASKED))
         .readonly_paths(owned(&READ_ONLY))
-        .seccomp(seccomp::default_profile(&nothing))
         .build()
         .expect("no field is required");
     let mut process = ProcessBuilder::default()
@@ -89,10 +85,11 @@ pub fn decide(facts: InfraFacts<'_>) -> Launch {
             supplementary: Vec::new(),
             must_not_be_root: true,
             privileges: Privileges::default(),
-            bounding: nothing,
+            bounding: BTreeSet::new(),
         },
         program: LaunchProgram::Infra,
         open_stdin: false,
+        has_default_seccomp: true,
         spec,
     }
 }

@@ -98,7 +98,7 @@ fn launch(pod: &PodSpec, container: &ContainerSpec) -> Result<Launch, LaunchErro
         seccomp_profile: None,
         host: &host(),
     };
-    decide(pod, container, facts)
+    decide(pod, container, facts).map(Launch::written_out)
 }
 
 fn user(uid: u32) -> User {

@@ -16,6 +16,8 @@ use super::init::become_init;
 use super::mounts::{enter_namespace, prepare_mounts};
 use super::report::{Report, Word};
 use super::{external, streams};
+use crate::engine::confine::filter_of;
+use crate::engine::filter::Filter;
 use crate::engine::launch::Launch;
 use crate::fault;
 use crate::image::user;
@@ -28,8 +30,32 @@ pub fn stage_main() -> ExitCode {
     make(None)
 }
 
+/// A launch with all that can be known of it beforehand.
+pub(super) struct Ready {
+    launch: Launch,
+    /// Another runtime compiles its own.
+    filter: Option<Filter>,
+}
+
+impl Ready {
+    /// Reads a launch.
+    ///
+    /// # Errors
+    /// It makes no sense, or asks for a filter that cannot be made.
+    pub(super) fn read(text: &[u8]) -> Result<Self, CreateError> {
+        let launch: Launch = serde_json::from_slice(text)
+            .map_err(|error| CreateError::caused(Step::Stage, &error))?;
+        let launch = launch.written_out();
+        let filter = match launch.runtime {
+            Some(_) => None,
+            None => filter_of(&launch.spec, &launch.site.filters)?,
+        };
+        Ok(Self { launch, filter })
+    }
+}
+
 /// Makes the container of the launch that is this process's input, which may be known already.
-pub(super) fn make(known: Option<Launch>) -> ExitCode {
+pub(super) fn make(known: Option<Ready>) -> ExitCode {
     let Ok(socket) = io::stdout().as_fd().try_clone_to_owned() else {
         return ExitCode::FAILURE;
     };
@@ -42,10 +68,10 @@ pub(super) fn make(known: Option<Launch>) -> ExitCode {
     if !is_ready || report.has_hung_up() {
         return ExitCode::FAILURE;
     }
-    let launch = known.map_or_else(read_launch, Ok);
-    let created = launch.and_then(|launch| {
+    let ready = known.map_or_else(read_launch, Ok);
+    let created = ready.and_then(|ready| {
         forget_groups()?;
-        create(launch, &mut report)
+        create(ready, &mut report)
     });
     match created {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,12 +82,11 @@ pub(super) fn make(known: Option<Launch>) -> ExitCode {
     }
 }
 
-fn read_launch() -> Result<Launch, CreateError> {
+fn read_launch() -> Result<Ready, CreateError> {
     let mut text = Vec::new();
-    io::stdin()
-        .read_to_end(&mut text)
-        .and_then(|_| Ok(serde_json::from_slice(&text)?))
-        .map_err(|error| CreateError::caused(Step::Stage, &error))
+    let read = io::stdin().read_to_end(&mut text);
+    read.map_err(|error| CreateError::caused(Step::Stage, &error))?;
+    Ready::read(&text)
 }
 
 /// Gives up the supplementary groups of whoever started the engine.
@@ -69,7 +94,8 @@ fn forget_groups() -> Result<(), CreateError> {
     nix::unistd::setgroups(&[]).map_err(|errno| CreateError::caused(Step::Confine, &errno))
 }
 
-fn create(launch: Launch, report: &mut Report) -> Result<(), CreateError> {
+fn create(ready: Ready, report: &mut Report) -> Result<(), CreateError> {
+    let Ready { launch, filter } = ready;
     fault::point("before the mounts");
     let shared = enter_namespace(&launch)?;
     make_cgroup(&launch)?;
@@ -88,7 +114,7 @@ fn create(launch: Launch, report: &mut Report) -> Result<(), CreateError> {
     write_config(&launch.site.bundle, &launch.spec)?;
     fault::point("before the runtime");
     let Some(runtime) = &launch.runtime else {
-        return become_init(&launch, report);
+        return become_init(&launch, filter, report);
     };
     report.await_start()?;
     let created = external::run(runtime, &launch)?;

@@ -22,6 +22,7 @@ use super::program::{execute, words};
 use super::report::{Report, Word};
 use super::root::{make_devices, mount_all, mount_console, null_device, protect};
 use crate::engine::confine::{Confinement, Identity, become_member, process};
+use crate::engine::filter::Filter;
 use crate::engine::launch::{Launch, LaunchProgram};
 use crate::fault;
 use crate::sys::cgroup::Entrance;
@@ -83,12 +84,12 @@ impl Namespaces {
 }
 
 impl Luggage {
-    fn pack(launch: &Launch) -> Result<Self, CreateError> {
+    fn pack(launch: &Launch, filter: Option<Filter>) -> Result<Self, CreateError> {
         limit(launch)?;
         Ok(Self {
             namespaces: Namespaces::of(launch)?,
             entrance: entrance(launch)?,
-            confinement: Confinement::of(&launch.spec, &launch.site.filters)?,
+            confinement: Confinement::of(&launch.spec, filter)?,
             root: open_rootfs(launch)?,
         })
     }
@@ -102,8 +103,12 @@ fn join_failed(error: &dyn std::error::Error) -> CreateError {
 ///
 /// # Errors
 /// Why it cannot.
-pub(super) fn become_init(launch: &Launch, report: &mut Report) -> Result<(), CreateError> {
-    let luggage = Luggage::pack(launch)?;
+pub(super) fn become_init(
+    launch: &Launch,
+    filter: Option<Filter>,
+    report: &mut Report,
+) -> Result<(), CreateError> {
+    let luggage = Luggage::pack(launch, filter)?;
     // From here on the container's own processes could look at this one (CVE-2016-9962).
     prctl::set_dumpable(false).map_err(|errno| join_failed(&errno))?;
     for namespace in &luggage.namespaces.joined {

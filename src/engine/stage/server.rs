@@ -19,8 +19,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use super::create;
-use crate::engine::launch::Launch;
+use super::create::{Ready, make};
 use crate::fault;
 use crate::sys::cgroup::Cgroups;
 use crate::sys::descriptor::{receive, send};
@@ -100,17 +99,17 @@ pub fn stage_main() -> ExitCode {
     let served = serve(&line, &mut known);
     drop(line);
     match served.and_then(|streams| streams.map(take).transpose()) {
-        Ok(Some(())) => create::make(known.launch),
+        Ok(Some(())) => make(known.ready),
         Ok(None) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
     }
 }
 
-/// The last launch, as it was written and as it was read.
+/// The last launch, as it was written and as it was read, its filter of system calls compiled.
 #[derive(Default)]
 struct Known {
     text: Vec<u8>,
-    launch: Option<Launch>,
+    ready: Option<Ready>,
 }
 
 impl Known {
@@ -122,7 +121,7 @@ impl Known {
         // The copy finds its input as it was.
         input.read_exact_at(&mut text, 0)?;
         if text != self.text {
-            self.launch = serde_json::from_slice(&text).ok();
+            self.ready = Ready::read(&text).ok();
             self.text = text;
         }
         Ok(())
