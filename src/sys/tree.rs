@@ -31,6 +31,18 @@ pub fn clone_tree(path: &Path, depth: Depth) -> io::Result<OwnedFd> {
     )?)
 }
 
+/// Returns the mount at `path` itself, to be attached elsewhere with all that lies on it.
+///
+/// # Errors
+/// What `open_tree(2)` says.
+pub fn open_mount(path: &Path) -> io::Result<OwnedFd> {
+    Ok(rustix::mount::open_tree(
+        rustix::fs::CWD,
+        path,
+        OpenTreeFlags::OPEN_TREE_CLOEXEC,
+    )?)
+}
+
 /// Attaches a detached copy at `target`.
 ///
 /// # Errors

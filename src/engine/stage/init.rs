@@ -161,7 +161,7 @@ fn move_in(launch: &Launch, luggage: Luggage, report: &mut Report) -> Result<(),
     nix::unistd::setsid().map_err(|errno| join_failed(&errno))?;
     let process = process(&launch.spec)?;
     let identity = Identity::of_container(process, &confinement);
-    let null = furnish(&launch.spec, &root)?;
+    let null = furnish(launch, &root)?;
     let terminal = take_streams(launch, identity.uid, root.as_fd(), null.as_fd())?;
     enter_root(&launch.spec, root)?;
     become_member(process, process.cwd(), &identity, confinement, || {
@@ -177,10 +177,11 @@ fn move_in(launch: &Launch, luggage: Luggage, report: &mut Report) -> Result<(),
 }
 
 /// Puts everything in its place below the root, and returns the null device to be found there.
-fn furnish(spec: &Spec, root: &OwnedFd) -> Result<OwnedFd, CreateError> {
+fn furnish(launch: &Launch, root: &OwnedFd) -> Result<OwnedFd, CreateError> {
+    let spec = &launch.spec;
     // What is made has the permissions that are named.
     umask(Mode::empty());
-    mount_all(spec, root.as_fd())?;
+    mount_all(spec, &launch.sources, root.as_fd())?;
     make_devices(spec, root.as_fd())?;
     let null = null_device(root.as_fd())
         .map_err(|error| CreateError::io(Step::Devices, Path::new("/dev/null"), &error))?;

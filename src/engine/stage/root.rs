@@ -16,9 +16,10 @@ use nix::unistd::{FchownatFlags, Gid, Uid, fchownat, symlinkat};
 use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, Mount, Spec};
 
 use super::error::{CreateError, Step};
+use crate::engine::launch::Source;
 use crate::sys::mount::{Depth, HARMLESS, MountOptions, Propagation, mount_filesystem};
 use crate::sys::path::{Resolve, create_file, descriptor_path, make_directories, open_at};
-use crate::sys::tree::{attach_at, clone_tree, propagate, restrict};
+use crate::sys::tree::{attach_at, clone_tree, open_mount, propagate, restrict};
 
 /// The devices of every container, which the runtime specification demands: name, major and minor number.
 const DEVICES: [(&str, u64, u64); 6] = [
@@ -46,16 +47,20 @@ const DEVICE_MODE: Mode = Mode::from_bits_truncate(0o666);
 /// What a path of the kernel's that a container may only read does not allow either.
 const READ_ONLY: MsFlags = HARMLESS.union(MsFlags::MS_RDONLY);
 
-/// Mounts what a container's spec says, in its order.
-pub(super) fn mount_all(spec: &Spec, root: BorrowedFd<'_>) -> Result<(), CreateError> {
+/// Mounts what a container's spec says, in its order; what was prepared for one of them goes there.
+pub(super) fn mount_all(
+    spec: &Spec,
+    prepared: &[Source],
+    root: BorrowedFd<'_>,
+) -> Result<(), CreateError> {
     for mount in spec.mounts().iter().flatten() {
-        make(mount, root)
+        make(mount, prepared, root)
             .map_err(|error| CreateError::io(Step::Mounts, mount.destination(), &error))?;
     }
     Ok(())
 }
 
-fn make(mount: &Mount, root: BorrowedFd<'_>) -> io::Result<()> {
+fn make(mount: &Mount, prepared: &[Source], root: BorrowedFd<'_>) -> io::Result<()> {
     let words = mount.options().as_deref().unwrap_or_default();
     let options = MountOptions::parse(&words.join(","));
     let Some(depth) = options.bind else {
@@ -66,7 +71,10 @@ fn make(mount: &Mount, root: BorrowedFd<'_>) -> io::Result<()> {
         true => directory(root, mount.destination())?,
         false => file(root, mount.destination())?,
     };
-    let tree = clone_tree(source, depth)?;
+    let tree = match prepared.iter().any(|prepared| prepared.at == source) {
+        true => open_mount(source)?,
+        false => clone_tree(source, depth)?,
+    };
     if let Some(propagation) = words.iter().find_map(|word| propagation(word)) {
         propagate(tree.as_fd(), propagation, Depth::Tree)?;
     }
