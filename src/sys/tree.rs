@@ -57,10 +57,10 @@ pub fn attach(tree: BorrowedFd<'_>, target: &Path) -> io::Result<()> {
     )?)
 }
 
-/// Attaches a detached copy on what an open descriptor stands for.
+/// Attaches a detached copy, or moves a mount that has its place already, on what an open descriptor stands for.
 ///
 /// # Errors
-/// What `move_mount(2)` says.
+/// What `move_mount(2)` says; nothing is moved off a mount that is shared.
 pub fn attach_at(tree: BorrowedFd<'_>, target: BorrowedFd<'_>) -> io::Result<()> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     Ok(rustix::mount::move_mount(tree, c"", target, c"", flags)?)
@@ -158,24 +158,24 @@ pub fn confine_to(directory: BorrowedFd<'_>) -> io::Result<()> {
     nix::unistd::fchdir(directory)?;
     unshare_mounts().map_err(io::Error::other)?;
     set_propagation(Path::new("/"), Propagation::Private, Depth::Tree).map_err(io::Error::other)?;
-    enter_copy(Depth::One)?;
+    enter(&clone_tree(Path::new("."), Depth::One)?)?;
     remount_bind(Path::new("/"), HARMLESS).map_err(io::Error::other)
 }
 
-/// Makes a mount namespace that has nothing but the root file system: what starts from a copy of it pays for no other
-/// mount of the host.
+/// Makes a mount namespace without mounts, but for the kernel's own that lies below any root (`rootfs`): what starts
+/// from a copy of it pays for no mount of the host.
 ///
 /// # Errors
-/// The kernel refuses.
+/// The kernel refuses: this process's root is `rootfs` itself.
 pub fn bare_namespace() -> io::Result<OwnedFd> {
     let make = || -> io::Result<OwnedFd> {
         unshare_mounts().map_err(io::Error::other)?;
         // By a path that is gone when the host's mounts are.
         let namespace = File::open("/proc/thread-self/ns/mnt")?;
+        // What is let go of here must not be for others.
         set_propagation(Path::new("/"), Propagation::Private, Depth::Tree)
             .map_err(io::Error::other)?;
-        nix::unistd::chdir("/")?;
-        enter_copy(Depth::One)?;
+        umount2("/", MntFlags::MNT_DETACH)?;
         Ok(namespace.into())
     };
     on_thread(make)?
@@ -184,19 +184,26 @@ pub fn bare_namespace() -> io::Result<OwnedFd> {
 /// Gives this process, single-threaded, a mount namespace of its own with the mounts of a tree and no others; they
 /// are slaves of those that they were copied from.
 ///
-/// With a namespace to start from, its mounts are copied to be let go, instead of those that the process has.
+/// With a [bare namespace](bare_namespace) to start from there is nothing to let go of: a change of the root, for which
+/// the kernel looks at every process of the host (`pivot_root(2)`), is saved.
 ///
 /// # Errors
 /// What the kernel says; the process is of no use then and ends.
-pub fn live_in(tree: &OwnedFd, start: Option<BorrowedFd<'_>>) -> io::Result<()> {
-    if let Some(namespace) = start {
+pub fn live_in(tree: &OwnedFd, bare: Option<BorrowedFd<'_>>) -> io::Result<()> {
+    if let Some(namespace) = bare {
         nix::sched::setns(namespace, CloneFlags::CLONE_NEWNS)?;
     }
     unshare_mounts().map_err(io::Error::other)?;
     // What is let go of here must not be for others.
     set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
     nix::unistd::chdir("/")?;
-    enter(tree)
+    if bare.is_none() {
+        return enter(tree);
+    }
+    attach_as_slave(tree)?;
+    nix::unistd::fchdir(tree)?;
+    nix::unistd::chroot(".")?;
+    Ok(())
 }
 
 /// Makes a mount, which has its place in this process's namespace, the root of it; what was there before goes, here alone.
@@ -215,17 +222,17 @@ pub fn change_root(root: BorrowedFd<'_>) -> io::Result<()> {
     Ok(nix::unistd::chdir("/")?)
 }
 
-/// Copies the mounts from the working directory on, and makes the copy the root; the old root goes.
-fn enter_copy(depth: Depth) -> io::Result<()> {
-    enter(&clone_tree(Path::new("."), depth)?)
-}
-
 /// Makes a detached copy the root, with the working directory as the place it is attached at; the old root goes.
 fn enter(tree: &OwnedFd) -> io::Result<()> {
+    attach_as_slave(tree)?;
+    change_root(tree.as_fd())
+}
+
+/// Attaches a detached copy at the working directory.
+fn attach_as_slave(tree: &OwnedFd) -> io::Result<()> {
     attach(tree.as_fd(), Path::new("."))?;
     // The root of a namespace may not be shared with another while it changes (pivot_root(2)).
-    propagate(tree.as_fd(), Propagation::Slave, Depth::Tree)?;
-    change_root(tree.as_fd())
+    propagate(tree.as_fd(), Propagation::Slave, Depth::Tree)
 }
 
 #[cfg(test)]
