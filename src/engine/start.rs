@@ -91,6 +91,15 @@ pub type Run = u64;
 /// The run that a former supervisor began.
 pub const ADOPTED: Run = 0;
 
+/// The present run of a container.
+#[derive(Debug, Default)]
+struct Present {
+    /// At first the one that was [`ADOPTED`].
+    run: Run,
+    /// Whether its cgroup was removed behind it, so that nothing is left there.
+    has_no_cgroup: bool,
+}
+
 /// A container that was started.
 #[derive(Debug)]
 pub struct Started {
@@ -119,7 +128,7 @@ pub struct Context {
     /// The right to make the pod's volumes: containers that start together share them.
     volumes: Mutex<()>,
     /// The present run of each container; also the right to its cgroup.
-    runs: Vec<Mutex<Run>>,
+    runs: Vec<Mutex<Present>>,
     /// The line to the keeper, once something is kept.
     keeper: Mutex<Option<Keeper>>,
     /// What starts from here on belongs to no caller.
@@ -161,7 +170,7 @@ impl Context {
             ports: Mutex::new(None),
             settled: AtomicBool::new(settled),
             volumes: Mutex::new(()),
-            runs: pod.containers.iter().map(|_| Mutex::new(ADOPTED)).collect(),
+            runs: pod.containers.iter().map(|_| Mutex::default()).collect(),
             keeper: Mutex::new(None),
             moving,
             bare: OnceLock::new(),
@@ -220,19 +229,19 @@ impl Context {
         let member = self.member(place)?;
         let _turn = Turn::take(&self.installation.locks());
         let connecting = self.set_up_pod()?;
-        let mut run = self.runs[place]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        *run += 1;
-        // A start that was killed half-way may have left a process that nobody knows.
-        cgroups::kill(&self.paths().container_cgroup(member.name()))?;
-        let launch = self.prepare(&member, *run, fresh)?;
+        let mut present = self.present(place);
+        present.run += 1;
+        if !std::mem::take(&mut present.has_no_cgroup) {
+            // A start that was killed half-way may have left a process that nobody knows.
+            cgroups::kill(&self.paths().container_cgroup(member.name()))?;
+        }
+        let launch = self.prepare(&member, present.run, fresh)?;
         let streams =
             open_streams(&launch.site.bundle).map_err(EngineError::io(&launch.site.bundle))?;
         self.keep(member.name(), &streams);
         let pid = self.create(&launch, connecting)?;
         fault::point("with a container that nobody knows");
-        hold(*run, pid, &launch.site.bundle, streams)
+        hold(present.run, pid, &launch.site.bundle, streams)
     }
 
     /// Creates a container and waits for its pod's network meanwhile; returns the id of its process.

@@ -80,7 +80,7 @@ impl Live {
         let Ok(Some(process)) = found else {
             let ended = context.pinned_status(name);
             read_last_words(context, name);
-            return Err(end_of(ended, context, name));
+            return Err(end_of(ended, context, place, name));
         };
         let streams = context.reopen_streams(name).map_err(|_| unknown())?;
         context.keep(name, &streams);
@@ -120,7 +120,7 @@ impl Live {
             let ended = wait(&watched, end, parent).await;
             drain(readers).await;
             // Removing a cgroup may wait for processes to die, which must not hold the loop up.
-            let end = tokio::task::spawn_blocking(move || end_of(ended, &context, &name))
+            let end = tokio::task::spawn_blocking(move || end_of(ended, &context, place, &name))
                 .await
                 .unwrap_or_else(|_| ExitStatus::Unknown.into());
             let _ = sender.send(Note::Ended(place, end));
@@ -223,8 +223,8 @@ async fn drain(readers: Vec<JoinHandle<()>>) {
 }
 
 /// Clears up behind a container that ended, and tells how it did.
-fn end_of(ended: Option<Ended>, context: &Context, name: &ContainerName) -> End {
-    let status = context.end(name, ended);
+fn end_of(ended: Option<Ended>, context: &Context, place: Place, name: &ContainerName) -> End {
+    let status = context.end(place, ended);
     let message = last_words(context, name, status.is_failure());
     End { status, message }
 }

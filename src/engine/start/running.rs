@@ -1,11 +1,11 @@
 //! What is done to containers that run, and behind those that ended.
 
 use std::fs;
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Context, Run};
+use super::{Context, Present, Run};
 use crate::causes::chain;
 use crate::engine::cgroups;
 use crate::engine::paths::PodPaths;
@@ -65,20 +65,25 @@ impl Context {
         run: Run,
         work: impl FnOnce(&str) -> Result<(), CgroupError>,
     ) -> Result<(), String> {
-        let present = self.runs[place]
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if *present != run {
+        let present = self.present(place);
+        if present.run != run {
             return Err("the container has ended".to_owned());
         }
         let cgroup = self.paths().container_cgroup(&self.records[place].name);
         work(&cgroup).map_err(|error| chain(&error))
     }
 
+    /// Holds a container's present run: no other begins meanwhile.
+    pub(super) fn present(&self, place: usize) -> MutexGuard<'_, Present> {
+        let present = self.runs[place].lock();
+        present.unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Clears up behind a container that ended, and tells how it did.
     #[must_use]
-    pub fn end(&self, name: &ContainerName, ended: Option<Ended>) -> ExitStatus {
-        let paths = self.paths();
+    pub fn end(&self, place: usize, ended: Option<Ended>) -> ExitStatus {
+        let (paths, name) = (self.paths(), &self.records[place].name);
+        let mut present = self.present(place);
         let status = exit_status(ended, || was_killed_for_memory(&paths, name));
         if matches!(status, ExitStatus::Signal { oom: true, .. }) {
             // Who asks before the end is recorded finds no cgroup any more. Without the mark it is
@@ -88,7 +93,7 @@ impl Context {
         let cgroup = paths.container_cgroup(name);
         // What is left is met again when the container is started or removed. The pinned descriptor
         // stays until then: it knows the status, which nobody has recorded yet.
-        let _ = cgroups::remove(&cgroup);
+        present.has_no_cgroup = cgroups::remove(&cgroup).is_ok();
         status
     }
 

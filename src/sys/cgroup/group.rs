@@ -148,7 +148,8 @@ impl Cgroup<'_> {
         let mount = self.cgroups.hierarchy(controller).ok_or_else(missing)?;
         let dir = mount.join(&self.path);
         let path = dir.join(file);
-        match dir.is_dir() && !path.exists() {
+        // One that is there, as most are, is asked for once.
+        match !path.exists() && dir.is_dir() {
             true => Err(missing()),
             false => Ok(path),
         }
