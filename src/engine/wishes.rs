@@ -54,7 +54,8 @@ impl Engine {
             locks: &self.locks,
             command: &self.command,
             notebook: Notebook::new(&mut self.store),
-            beginning: Gate::new(2 * processors()),
+            // Half of the processors are left for everybody else, now and when the grace periods end.
+            beginning: Gate::new((processors() / 2).max(1)),
         };
         let answers = parallel::each(&groups, self.at_once, |(pod, places)| {
             let wishes: Vec<&Wish> = places.iter().map(|place| &wishes[*place]).collect();
