@@ -117,7 +117,12 @@ pub(crate) fn restart_all_deaf(bench: &Bench) {
         &["logs", "deaf5-c0"],
         &["exec", "deaf5-c0", "/bin/true"],
     ];
-    let idle = commands.map(|command| repeat(tool, 40, command));
+    // As often, in the same turn and with the same pauses as meanwhile: a p99 depends on all three.
+    let (idle, _) = meanwhile(tool, &commands, || {
+        let as_long = Duration::from_secs(12);
+        thread::sleep(as_long);
+        as_long
+    });
     let pid = || {
         tool.run(&["inspect", "--format", "{{.State.Pid}}", "deaf7-c0"])
             .output
