@@ -9,7 +9,9 @@
 //! Nothing is locked while waiting: another command may break in at any time.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::os::unix::net::UnixStream;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use super::installation::{Engine, EngineError};
 use super::notebook::Notebook;
@@ -36,6 +38,10 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// How long others are not rung for because one that was has not begun: it is a courtesy, as a turn at starting is.
 const BEGINNING: Duration = Duration::from_millis(50);
+
+/// How soon after one restart has begun the next one may: the grace periods that begin together end together, and to
+/// kill and start a hundred at one moment takes no less time, but all processors.
+const PACE: Duration = Duration::from_millis(10);
 
 impl Engine {
     /// Asks for everything at once and waits for all of it; the results are in the order of the wishes.
@@ -144,11 +150,7 @@ impl Asker<'_> {
         if open.is_empty() {
             return Ok(());
         }
-        let beginning = self.beginning.pass();
-        let mut line = protocol::summon(self.paths, self.locks, pod)?;
-        // Whatever it says, or does not, is looked up.
-        let _ = protocol::has_news(&mut line, BEGINNING);
-        drop(beginning);
+        let mut line = self.ring(pod, wishes)?;
         loop {
             self.look(&mut open, verdicts)?;
             if open.is_empty() {
@@ -159,6 +161,20 @@ impl Asker<'_> {
                 line = protocol::summon(self.paths, self.locks, pod)?;
             }
         }
+    }
+
+    /// Rings for a pod's supervisor when others have begun, and returns the line to it.
+    fn ring(&self, pod: &PodId, wishes: &[&Wish]) -> Result<UnixStream, EngineError> {
+        let _beginning = self.beginning.pass();
+        let rung = Instant::now();
+        let mut line = protocol::summon(self.paths, self.locks, pod)?;
+        // Whatever it says, or does not, is looked up.
+        let _ = protocol::has_news(&mut line, BEGINNING);
+        let is_restart = |wish: &&Wish| matches!(wish.kind, IntentKind::Restart { .. });
+        if wishes.iter().any(is_restart) {
+            thread::sleep(PACE.saturating_sub(rung.elapsed()));
+        }
+        Ok(line)
     }
 
     /// Writes the wishes for one pod down under its locks.
