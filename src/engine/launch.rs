@@ -517,7 +517,7 @@ impl Launch {
     /// Returns the launch with all that its spec has by name written out.
     #[must_use]
     pub fn written_out(mut self) -> Self {
-        if std::mem::take(&mut self.has_default_seccomp)
+        if self.has_default_seccomp
             && let Some(linux) = self.spec.linux_mut()
         {
             linux.set_seccomp(Some(seccomp::default_profile(&self.user.bounding)));

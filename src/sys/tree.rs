@@ -194,16 +194,17 @@ pub fn live_in(tree: &OwnedFd, bare: Option<BorrowedFd<'_>>) -> io::Result<()> {
         nix::sched::setns(namespace, CloneFlags::CLONE_NEWNS)?;
     }
     unshare_mounts().map_err(io::Error::other)?;
-    // What is let go of here must not be for others.
+    // What is attached and let go of here must not be for others; nobody knows how `rootfs` is shared.
     set_propagation(Path::new("/"), Propagation::Slave, Depth::Tree).map_err(io::Error::other)?;
     nix::unistd::chdir("/")?;
-    if bare.is_none() {
-        return enter(tree);
+    match bare {
+        None => enter(tree),
+        Some(_) => {
+            attach_as_slave(tree)?;
+            nix::unistd::fchdir(tree)?;
+            Ok(nix::unistd::chroot(".")?)
+        }
     }
-    attach_as_slave(tree)?;
-    nix::unistd::fchdir(tree)?;
-    nix::unistd::chroot(".")?;
-    Ok(())
 }
 
 /// Makes a mount, which has its place in this process's namespace, the root of it; what was there before goes, here alone.

@@ -68,7 +68,7 @@ pub(super) fn make(known: Option<Ready>) -> ExitCode {
     if !is_ready || report.has_hung_up() {
         return ExitCode::FAILURE;
     }
-    let ready = known.map_or_else(read_launch, Ok);
+    let ready = known.map_or_else(read_input, Ok);
     let created = ready.and_then(|ready| {
         forget_groups()?;
         create(ready, &mut report)
@@ -82,7 +82,7 @@ pub(super) fn make(known: Option<Ready>) -> ExitCode {
     }
 }
 
-fn read_launch() -> Result<Ready, CreateError> {
+fn read_input() -> Result<Ready, CreateError> {
     let mut text = Vec::new();
     let read = io::stdin().read_to_end(&mut text);
     read.map_err(|error| CreateError::caused(Step::Stage, &error))?;
